@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a store, for the files of store/ only.
+ *
+ * There are two connections: the owner's thread reads (and for the cli writes) through `own`,
+ * the commit thread through `committer`, so that a reader never waits for an fsync.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include "base/map.h"
+#include "store/sqlite.h"
+#include "store/store.h"
+
+#include <pthread.h>
+
+/* What commits of one binding share. Lives as long as the store. */
+struct store_lane {
+    size_t outstanding; /* owner's thread: submitted and not called back                   */
+    bool full;          /* commits fail until none is outstanding; set by the commit thread,
+                           cleared by the owner's when it has none of the lane              */
+    bool full_now;      /* commit thread: the same within the group that is being tried    */
+};
+
+struct store {
+    char *dir;
+    unsigned flags;
+    int lock_fd;
+    struct sq own;
+    struct store_limits limits; /* not changed once the thread runs                        */
+
+    /* The commit thread and the hand-over to it. */
+    bool started;
+    pthread_t thread;
+    struct sq committer;  /* this and the next two: of the commit thread                   */
+    int64_t data_version; /* changes when another connection wrote                         */
+    int log_pages;        /* of the write-ahead log, at the last commit                    */
+    struct map lanes;     /* of the owner's thread: binding -> struct store_lane           */
+    struct loop *loop;
+    struct watch done_ready; /* an eventfd: `done` is not empty                             */
+
+    pthread_mutex_t lock; /* guards all below                                              */
+    pthread_cond_t wake;
+    struct list queue, done; /* of struct store_commit                                      */
+    bool closing, look, changed;
+    struct store_health health;
+};
+
+/* dir/lock. ERR_TEMP: held by another. *ret_fd keeps it until it is closed. */
+int store_lock_dir(const char *dir, int *ret_fd, struct error *error);
+
+/* ---- the operations of commits, on a connection that is inside a transaction ---- */
+
+/* SQLite's code. */
+int binding_put(struct sq *sq, tr_str name, const struct store_binding *binding);
+int checkpoint_put(struct sq *sq, tr_str binding, const struct store_checkpoint *checkpoint);
+int dead_letter_delete(struct sq *sq, int64_t id);
+int dead_letter_fail(struct sq *sq, const struct store_dead_letter *letter);
+
+/* The same; *ret_full instead when it would pass the limits. Fills in letter->id. */
+int dead_letter_add(struct sq *sq, const struct store_limits *limits, tr_str binding,
+                    struct store_dead_letter *letter, bool *ret_full);
+
+/* Reads every binding and checkpoint and compares its sum. */
+int checkpoint_verify_all(struct sq *sq, struct error *error);
+
+/* commit.c, for store_close(): drains, ends the thread, calls back. Fine when not started. */
+void commit_stop(struct store *store);
+
+#endif
