@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The answer as it comes: libcurl's callbacks and the deadlines. Loop thread; libcurl is on the
+ * stack in http_take_head() and http_take_body().
+ *
+ * The deadlines are ours. CURLOPT_LOW_SPEED_TIME would end a healthy feed that is merely quiet.
+ */
+#include "http/pool.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* ---- deadlines ---- */
+
+static void nearer(int64_t *due, int64_t from_ms, uint32_t after_ms)
+{
+    if (after_ms > 0 && from_ms + after_ms < *due)
+        *due = from_ms + after_ms;
+}
+
+static bool is_paused(const struct http_call *call)
+{
+    return call->bits & HTTP_CALL_PAUSED;
+}
+
+void http_slot_arm(struct http_slot *slot)
+{
+    const struct http_call *call = slot->call;
+    struct loop *loop = slot->pool->http->loop;
+    int64_t due = INT64_MAX;
+
+    nearer(&due, slot->begun_ms, call->timeout_ms);
+    if (slot->status == 0)
+        nearer(&due, slot->begun_ms, call->first_byte_ms);
+    else if (!is_paused(call))
+        nearer(&due, slot->heard_ms, call->idle_ms);
+    if (due == INT64_MAX)
+        loop_clear_timer(loop, &slot->timer);
+    else
+        loop_set_timer(loop, &slot->timer, due - clock_ms());
+}
+
+static bool is_past(int64_t from_ms, uint32_t after_ms, int64_t now)
+{
+    return after_ms > 0 && now >= from_ms + after_ms;
+}
+
+void http_slot_deadline(struct timer *timer)
+{
+    struct http_slot *slot = list_entry(timer, struct http_slot, timer);
+    const struct http_call *call = slot->call;
+    int64_t now = clock_ms();
+
+    if (is_past(slot->begun_ms, call->timeout_ms, now))
+        http_fault_own(slot, HTTP_TIMED_OUT, "did not answer whole within %u ms",
+                       call->timeout_ms);
+    else if (slot->status == 0 && is_past(slot->begun_ms, call->first_byte_ms, now))
+        http_fault_own(slot, HTTP_TIMED_OUT, "did not begin to answer within %u ms",
+                       call->first_byte_ms);
+    else if (slot->status != 0 && !is_paused(call) &&
+             is_past(slot->heard_ms, call->idle_ms, now))
+        http_fault_own(slot, HTTP_TIMED_OUT, "sent nothing for %u ms", call->idle_ms);
+    if (slot->end == HTTP_ANSWERED) {
+        /* Bytes came since the timer was set; setting it for each of them would cost more. */
+        http_slot_arm(slot);
+        return;
+    }
+    http_slot_over(slot, CURLE_OK);
+    http_pool_settle(slot->pool);
+}
+
+/* ---- the head ---- */
+
+static bool is_redirect(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* From clear text to TLS, but never back, and to nothing that is not HTTP. */
+static bool may_follow(tr_str from, tr_str to)
+{
+    if (str_starts(to, STR("https://")))
+        return true;
+    return str_starts(to, STR("http://")) && !str_starts(from, STR("https://"));
+}
+
+/* Sets next_url when this answer is a redirect that shall be followed. */
+static void see_redirect(struct http_slot *slot)
+{
+    tr_str location;
+    CURLU *url;
+    char *next = NULL;
+
+    if (!is_redirect(slot->status) || slot->hops >= slot->pool->max_redirects ||
+        !http_answer_header(slot->call, "Location", &location))
+        return;
+    url = curl_url();
+    if (curl_url_set(url, CURLUPART_URL, slot->url.ptr, CURLU_PATH_AS_IS) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_URL, location.ptr, CURLU_PATH_AS_IS | CURLU_URLENCODE) ==
+            CURLUE_OK) {
+        /* Whoever sends us elsewhere does not say as whom. */
+        curl_url_set(url, CURLUPART_USER, NULL, 0);
+        curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+        curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
+        curl_url_get(url, CURLUPART_URL, &next, 0);
+    }
+    if (next && may_follow(buf_str(&slot->url), str_c(next)))
+        slot->next_url = str_dup(str_c(next));
+    curl_free(next);
+    curl_url_cleanup(url);
+}
+
+static void head_is_whole(struct http_slot *slot)
+{
+    struct http_call *call = slot->call;
+
+    if (slot->status < 200)
+        return; /* 100 Continue and its like: the answer follows                           */
+    slot->head_done = true;
+    if (slot->status == 401 && (call->bits & HTTP_CALL_SIGNED) &&
+        !(call->bits & HTTP_CALL_RENEWED))
+        slot->renew = true;
+    else
+        see_redirect(slot);
+    slot->passed_over = slot->renew || slot->next_url;
+    if (call->idle_ms > 0)
+        http_slot_arm(slot);
+    if (!slot->passed_over && call->on_head)
+        call->on_head(call, slot->status);
+}
+
+static int parse_status(const char *line, size_t len)
+{
+    const char *space = memchr(line, ' ', len);
+    int status = 0;
+
+    if (!space)
+        return 0;
+    for (const char *at = space + 1; at < line + len && *at >= '0' && *at <= '9'; at++)
+        status = status < 1000 ? status * 10 + (*at - '0') : status;
+    return status;
+}
+
+size_t http_take_head(char *line, size_t size, size_t count, void *data)
+{
+    struct http_slot *slot = data;
+    size_t len = size * count;
+
+    if (!slot->call)
+        return 0;
+    slot->heard_ms = loop_now(slot->pool->http->loop);
+    if (slot->head_done)
+        return len; /* trailers                                                            */
+    if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
+        slot->status = parse_status(line, len);
+    else if (len <= 2 && (line[0] == '\r' || line[0] == '\n'))
+        head_is_whole(slot);
+    return slot->call ? len : 0;
+}
+
+/* ---- the body ---- */
+
+static size_t keep(struct http_slot *slot, const char *bytes, size_t len)
+{
+    const struct http_call *call = slot->call;
+    size_t room = call->keep_max > slot->body.len ? call->keep_max - slot->body.len : 0;
+
+    buf_add(&slot->body, bytes, len < room ? len : room);
+    if (len <= room)
+        return len;
+    slot->body_cut = true;
+    if (!call->keep_strict)
+        return len;
+    http_fault_own(slot, HTTP_TOO_LONG, "answered with more than %zu bytes", call->keep_max);
+    return 0;
+}
+
+size_t http_take_body(char *bytes, size_t size, size_t count, void *data)
+{
+    struct http_slot *slot = data;
+    struct http_call *call = slot->call;
+    size_t len = size * count;
+
+    if (!call)
+        return 0;
+    slot->heard_ms = loop_now(slot->pool->http->loop);
+    if (slot->passed_over)
+        return len;
+    if (is_paused(call))
+        return CURL_WRITEFUNC_PAUSE; /* libcurl keeps the bytes and brings them again      */
+    slot->received += (int64_t)len;
+    if (!call->on_data)
+        return keep(slot, bytes, len);
+    if (call->on_data(call, str_n(bytes, len)) == HTTP_PAUSE && slot->call)
+        call->bits |= HTTP_CALL_PAUSED;
+    if (!slot->call)
+        return 0;
+    if (is_paused(call))
+        curl_easy_pause(slot->easy, CURLPAUSE_RECV);
+    return len;
+}
+
+bool http_answer_header(struct http_call *call, const char *name, tr_str *ret_value)
+{
+    struct curl_header *header;
+
+    if (!call->slot || !call->slot->easy ||
+        curl_easy_header(call->slot->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return false;
+    if (header->amount > 1 && curl_easy_header(call->slot->easy, name, header->amount - 1,
+                                               CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return false;
+    *ret_value = str_c(header->value);
+    return true;
+}

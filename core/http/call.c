@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a call: queued, sent, followed or repeated, handed over or cancelled. Loop
+ * thread.
+ *
+ * Two things shape this file. libcurl forbids to add or remove handles from within its
+ * callbacks, so what is asked for there is done when it has returned. And a callback of the
+ * caller may free the call, so nothing touches a call after its on_done.
+ */
+#include "http/pool.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+bool http_is_active(const struct http_call *call)
+{
+    return call->pool != NULL;
+}
+
+static void do_later(struct http_pool *pool, struct list *list, struct http_slot *slot)
+{
+    list_remove(&slot->later_link);
+    list_push_back(list, &slot->later_link);
+    if (!timer_is_set(&pool->later))
+        loop_set_timer(pool->http->loop, &pool->later, 0);
+}
+
+/* ---- slots ---- */
+
+static struct http_slot *slot_take(struct http_pool *pool, struct http_call *call)
+{
+    struct list *link = list_pop(&pool->idle);
+    struct http_slot *slot = link ? list_entry(link, struct http_slot, link)
+                                  : http_slot_new(pool);
+
+    list_push_back(&pool->busy, &slot->link);
+    pool->running++;
+    slot->call = call;
+    call->slot = slot;
+    slot->hops = 0;
+    slot->elsewhere = slot->bodyless = false;
+    return slot;
+}
+
+/* Ready for another answer to the same or another call. */
+static void slot_reset_answer(struct http_slot *slot)
+{
+    slot->status = 0;
+    slot->head_done = slot->passed_over = slot->renew = slot->refused = slot->body_cut = false;
+    slot->received = 0;
+    slot->end = HTTP_ANSWERED;
+    slot->error[0] = slot->detail[0] = '\0';
+    buf_clear(&slot->body);
+    free(slot->next_url);
+    slot->next_url = NULL;
+}
+
+static void slot_detach(struct http_slot *slot)
+{
+    loop_clear_timer(slot->pool->http->loop, &slot->timer);
+    list_remove(&slot->later_link);
+    if (slot->added)
+        curl_multi_remove_handle(slot->pool->multi, slot->easy);
+    slot->added = false;
+}
+
+static void slot_give_back(struct http_slot *slot)
+{
+    struct http_pool *pool = slot->pool;
+
+    list_remove(&slot->link);
+    if (!slot->easy) {
+        http_slot_free(slot);
+        return;
+    }
+    /* The last one used is the next: what it needs is still in the cache. */
+    list_push_front(&pool->idle, &slot->link);
+    if (slot->body.cap > 65536)
+        buf_fini(&slot->body);
+}
+
+void http_slot_drop(struct http_slot *slot)
+{
+    slot->call = NULL;
+    slot_detach(slot);
+    slot->pool->running--;
+    slot_give_back(slot);
+}
+
+/* ---- sending ---- */
+
+static bool slot_add(struct http_slot *slot, tr_str basic, tr_str cookie)
+{
+    slot_reset_answer(slot);
+    if (!slot->easy) {
+        http_fault_own(slot, HTTP_FAILED, "cannot be reached: no handle");
+        return false;
+    }
+    if (!http_slot_prepare(slot, basic, cookie)) {
+        http_fault_own(slot, HTTP_FAILED, "cannot be asked: libcurl does not take the URL");
+        return false;
+    }
+    if (curl_multi_add_handle(slot->pool->multi, slot->easy) != CURLM_OK) {
+        http_fault_own(slot, HTTP_FAILED, "cannot be reached: libcurl takes no more");
+        return false;
+    }
+    slot->added = true;
+    return true;
+}
+
+static void set_url(struct http_slot *slot, const struct http_target *target)
+{
+    const char *rest = slot->call->url + target->authority_len;
+
+    buf_clear(&slot->url);
+    buf_add_c(&slot->url, target->origin);
+    if (rest[0] != '/')
+        buf_add_char(&slot->url, '/');
+    buf_add(&slot->url, rest, strcspn(rest, "#"));
+}
+
+/* Gives a call a slot and sends it. What goes wrong ends the call later, not from here. */
+static void dispatch(struct http_pool *pool, struct http_call *call, tr_str cookie,
+                     enum http_end end, const char *why)
+{
+    struct http_slot *slot = slot_take(pool, call);
+    struct http_target *target = &pool->target;
+    struct error error;
+
+    slot->begun_ms = slot->heard_ms = clock_ms();
+    slot->signature = pool->signer ? pool->signer->number : 0;
+    buf_clear(&slot->url);
+    slot_reset_answer(slot);
+    if (http_target_find(pool, call->url, &error) < 0) {
+        slot->end = HTTP_FAILED; /* the passwords were loaded anew meanwhile               */
+        snprintf(slot->error, sizeof(slot->error), "%s", error.text);
+    } else {
+        set_url(slot, target);
+        if (end != HTTP_ANSWERED) {
+            slot->end = end;
+            snprintf(slot->error, sizeof(slot->error), "%s", why);
+        } else if (target->refused) {
+            slot->refused = true;
+            http_fault(slot, CURLE_COULDNT_CONNECT);
+        } else if (slot_add(slot, str_n(target->basic.ptr, target->basic.len), cookie)) {
+            http_slot_arm(slot);
+            return;
+        }
+    }
+    do_later(pool, &pool->ended, slot);
+}
+
+/* False: it has to wait for the signer. */
+static bool sign_and_dispatch(struct http_pool *pool, struct http_call *call)
+{
+    enum http_end end = HTTP_ANSWERED;
+    const char *why = "";
+    tr_str cookie = STR("");
+
+    call->bits &= ~(unsigned)HTTP_CALL_SIGNED;
+    if (pool->signer && !(call->bits & HTTP_CALL_UNSIGNED) &&
+        http_target_find(pool, call->url, NULL) == 0) {
+        enum http_sign sign = pool->signer->sign(pool->signer, pool->target.origin, &cookie,
+                                                 &end, &why);
+        if (sign == HTTP_SIGN_WAIT)
+            return false;
+        if (sign == HTTP_SIGN_LINE)
+            call->bits |= HTTP_CALL_SIGNED;
+    }
+    list_remove(&call->link);
+    pool->queued--;
+    dispatch(pool, call, cookie, end, why);
+    return true;
+}
+
+void http_pool_pump(struct http_pool *pool)
+{
+    if (pool->in_curl)
+        return;
+    list_each_safe (it, &pool->waiting) {
+        struct http_call *call = list_entry(it, struct http_call, link);
+        /* The login does not queue behind those who wait for it. */
+        if (pool->running >= pool->max_connections && !(call->bits & HTTP_CALL_UNSIGNED))
+            break;
+        if (!sign_and_dispatch(pool, call))
+            break;
+    }
+}
+
+static void enqueue(struct http_pool *pool, struct http_call *call, bool first)
+{
+    call->pool = pool;
+    call->slot = NULL;
+    if (first)
+        list_push_front(&pool->waiting, &call->link);
+    else
+        list_push_back(&pool->waiting, &call->link);
+    pool->queued++;
+}
+
+int http_start(struct http_pool *pool, struct http_call *call, struct error *error)
+{
+    int rc = http_check_call(call, error);
+
+    if (rc == 0)
+        rc = http_target_find(pool, call->url, error);
+    if (rc < 0)
+        return rc;
+    call->bits &= HTTP_CALL_UNSIGNED;
+    enqueue(pool, call, call->bits & HTTP_CALL_UNSIGNED);
+    http_pool_pump(pool);
+    return 0;
+}
+
+/* ---- ending ---- */
+
+static void hand_over(struct http_slot *slot)
+{
+    struct http_call *call = slot->call;
+    struct http_result result = {
+        .end = slot->end,
+        .status = slot->status >= 200 ? slot->status : 0,
+        .error = slot->error,
+        .body = buf_str(&slot->body),
+        .body_cut = slot->body_cut,
+        .received = slot->received,
+    };
+    tr_str retry_after;
+
+    if (result.status >= 300 && http_answer_header(call, "Retry-After", &retry_after))
+        result.retry_after_ms = http_retry_after(retry_after, clock_wall_ms());
+    slot->call = NULL;
+    call->pool = NULL;
+    slot->pool->running--;
+    call->on_done(call, &result);
+    slot_give_back(slot);
+}
+
+/* Sends to where the redirect points. */
+static bool follow(struct http_slot *slot)
+{
+    struct http_pool *pool = slot->pool;
+    tr_str basic = STR(""), cookie = STR("");
+    enum http_end end;
+    const char *why;
+    struct url next = {0};
+    bool refused;
+
+    if (url_parse(str_c(slot->next_url), &next, NULL) < 0)
+        return false;
+    /* Once elsewhere, always elsewhere: it may send us back with a path of its choice. */
+    if (http_target_find(pool, slot->call->url, NULL) < 0 ||
+        strcmp(next.origin, pool->target.origin) != 0)
+        slot->elsewhere = true;
+    if (!slot->elsewhere)
+        basic = str_n(pool->target.basic.ptr, pool->target.basic.len);
+    if (!slot->elsewhere && (slot->call->bits & HTTP_CALL_SIGNED) && pool->signer)
+        (void)pool->signer->sign(pool->signer, pool->target.origin, &cookie, &end, &why);
+    if (slot->status == 303 || (slot->status < 303 && strcmp(slot->verb, "POST") == 0))
+        slot->bodyless = true;
+    slot->hops++;
+    buf_clear(&slot->url);
+    url_write(&next, &slot->url);
+    refused = http_host_is_refused(pool, next.host);
+    url_fini(&next);
+    if (refused) {
+        slot_reset_answer(slot);
+        slot->refused = true;
+        http_fault(slot, CURLE_COULDNT_CONNECT);
+        return false;
+    }
+    if (!slot_add(slot, basic, cookie))
+        return false;
+    http_slot_arm(slot);
+    return true;
+}
+
+static void renew(struct http_slot *slot)
+{
+    struct http_pool *pool = slot->pool;
+    struct http_call *call = slot->call;
+
+    call->bits |= HTTP_CALL_RENEWED;
+    slot->call = NULL;
+    pool->running--;
+    slot_give_back(slot);
+    enqueue(pool, call, true);
+    pool->signer->denied(pool->signer, slot->signature);
+}
+
+void http_slot_over(struct http_slot *slot, CURLcode code)
+{
+    slot_detach(slot);
+    if (!slot->call) {
+        http_slot_drop(slot);
+        return;
+    }
+    if (code != CURLE_OK && slot->end == HTTP_ANSWERED)
+        http_fault(slot, code);
+    if (slot->end == HTTP_ANSWERED && slot->renew && slot->pool->signer) {
+        renew(slot);
+        return;
+    }
+    if (slot->end == HTTP_ANSWERED && slot->next_url && follow(slot))
+        return;
+    hand_over(slot);
+}
+
+void http_pool_settle(struct http_pool *pool)
+{
+    struct list *link;
+    CURLMsg *message;
+    int left;
+
+    while ((link = list_pop(&pool->ended)))
+        http_slot_over(list_entry(link, struct http_slot, later_link), CURLE_OK);
+    while ((message = curl_multi_info_read(pool->multi, &left))) {
+        CURLcode code = message->data.result;
+        struct http_slot *slot = NULL;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
+        http_slot_over(slot, code);
+    }
+    http_pool_pump(pool);
+}
+
+void http_pool_later(struct timer *timer)
+{
+    struct http_pool *pool = list_entry(timer, struct http_pool, later);
+    struct list resumed, *link;
+
+    /* Only those of now: one that pauses and resumes at once waits for the next turn. */
+    list_init(&resumed);
+    list_append(&resumed, &pool->resumed);
+    pool->in_curl = true;
+    while ((link = list_pop(&resumed))) {
+        struct http_slot *slot = list_entry(link, struct http_slot, later_link);
+        if (slot->call && !(slot->call->bits & HTTP_CALL_PAUSED)) {
+            curl_easy_pause(slot->easy, CURLPAUSE_CONT);
+            if (slot->call)
+                http_slot_arm(slot);
+        }
+    }
+    pool->in_curl = false;
+    http_pool_settle(pool);
+}
+
+void http_cancel(struct http_call *call)
+{
+    struct http_pool *pool = call->pool;
+    struct http_slot *slot = call->slot;
+
+    if (!pool)
+        return;
+    call->pool = NULL;
+    call->slot = NULL;
+    if (!slot) {
+        list_remove(&call->link);
+        pool->queued--;
+        return;
+    }
+    if (pool->in_curl) {
+        slot->call = NULL;
+        loop_clear_timer(pool->http->loop, &slot->timer);
+        do_later(pool, &pool->ended, slot);
+        return;
+    }
+    http_slot_drop(slot);
+    http_pool_pump(pool);
+}
+
+/* ---- pausing ---- */
+
+void http_pause(struct http_call *call)
+{
+    if (!call->pool || (call->bits & HTTP_CALL_PAUSED))
+        return;
+    call->bits |= HTTP_CALL_PAUSED;
+    /* Harmless where there is no connection yet: http_take_body() asks the bit again. */
+    if (call->slot && call->slot->added)
+        curl_easy_pause(call->slot->easy, CURLPAUSE_RECV);
+}
+
+void http_resume(struct http_call *call)
+{
+    if (!call->pool || !(call->bits & HTTP_CALL_PAUSED))
+        return;
+    call->bits &= ~(unsigned)HTTP_CALL_PAUSED;
+    if (!call->slot || !call->slot->added)
+        return;
+    call->slot->heard_ms = clock_ms();
+    do_later(call->pool, &call->pool->resumed, call->slot);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client and its pools: making and ending them. Loop thread.
+ */
+#include "http/pool.h"
+
+#include "base/mem.h"
+
+#include <unistd.h>
+
+enum {
+    DEFAULT_CONNECTIONS = 8,
+    DEFAULT_CONNECT_MS = 10000,
+    MOST_REDIRECTS = 3,
+};
+
+int http_new(struct loop *loop, const char *user_agent, struct http **ret_http,
+             struct error *error)
+{
+    struct http *http;
+
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return error_set(error, ERR_SOFTWARE, "libcurl cannot be initialised");
+    http = mem_new(struct http);
+    http->loop = loop;
+    http->user_agent = str_dup(str_c(user_agent));
+    *ret_http = http;
+    return 0;
+}
+
+void http_free(struct http *http)
+{
+    if (!http)
+        return;
+    http_sockets_fini(http);
+    free(http->user_agent);
+    free(http);
+    curl_global_cleanup();
+}
+
+static int take_ca_file(struct http_pool *pool, tr_str path, struct error *error)
+{
+    if (path.len == 0)
+        return 0;
+    pool->ca_file = str_dup(path);
+    if (access(pool->ca_file, R_OK) == 0)
+        return 0;
+    return error_set(error, ERR_NOINPUT,
+                     "ca_file %s cannot be read; name a file of PEM certificates",
+                     pool->ca_file);
+}
+
+static int take_proxy(struct http_pool *pool, tr_str text, struct error *error)
+{
+    struct url url = {0};
+    int rc;
+
+    /* An empty string, which keeps libcurl from asking the environment. */
+    pool->proxy = str_dup(text);
+    if (text.len == 0)
+        return 0;
+    rc = url_parse(text, &url, error);
+    url_fini(&url);
+    return rc < 0 ? error_prefix(error, "proxy") : 0;
+}
+
+static void take_limits(struct http_pool *pool, const struct http_options *options)
+{
+    pool->secrets = options->secrets;
+    pool->insecure = options->insecure;
+    pool->deny_private = options->deny_private;
+    pool->connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms
+                                                           : DEFAULT_CONNECT_MS;
+    pool->max_connections = options->max_connections ? options->max_connections
+                                                     : DEFAULT_CONNECTIONS;
+    pool->max_redirects = options->max_redirects < MOST_REDIRECTS ? options->max_redirects
+                                                                  : MOST_REDIRECTS;
+}
+
+int http_pool_new(struct http *http, const struct http_options *options,
+                  struct http_pool **ret_pool, struct error *error)
+{
+    struct http_pool *pool = mem_new(struct http_pool);
+    int rc;
+
+    pool->http = http;
+    pool->later.fire = http_pool_later;
+    list_init(&pool->waiting);
+    list_init(&pool->busy);
+    list_init(&pool->idle);
+    list_init(&pool->ended);
+    list_init(&pool->resumed);
+    take_limits(pool, options);
+    rc = take_ca_file(pool, options->ca_file, error);
+    if (rc == 0)
+        rc = take_proxy(pool, options->proxy, error);
+    if (rc < 0)
+        goto fail;
+    pool->multi = curl_multi_init();
+    pool->share = curl_share_init();
+    if (!pool->multi || !pool->share) {
+        rc = error_set(error, ERR_OS,
+                       "no HTTP pool: out of descriptors; raise the limit of open "
+                       "files");
+        goto fail;
+    }
+    curl_share_setopt(pool->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)pool->max_connections);
+    curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    http_sockets_attach(pool);
+    *ret_pool = pool;
+    return 0;
+fail:
+    http_pool_free(pool);
+    return rc;
+}
+
+void http_pool_free(struct http_pool *pool)
+{
+    struct list *link;
+
+    if (!pool)
+        return;
+    while ((link = list_pop(&pool->waiting)))
+        list_entry(link, struct http_call, link)->pool = NULL;
+    list_each_safe (it, &pool->busy) {
+        struct http_slot *slot = list_entry(it, struct http_slot, link);
+        if (slot->call)
+            slot->call->pool = NULL;
+        http_slot_drop(slot);
+    }
+    while ((link = list_pop(&pool->idle)))
+        http_slot_free(list_entry(link, struct http_slot, link));
+    curl_multi_cleanup(pool->multi);
+    curl_share_cleanup(pool->share);
+    loop_clear_timer(pool->http->loop, &pool->timer);
+    loop_clear_timer(pool->http->loop, &pool->later);
+    http_target_fini(&pool->target);
+    free(pool->ca_file);
+    free(pool->proxy);
+    free(pool);
+}
+
+uint32_t http_pool_running(const struct http_pool *pool)
+{
+    return pool->running;
+}
+
+uint32_t http_pool_waiting(const struct http_pool *pool)
+{
+    return pool->queued;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the client: what its files share. Private to http/.
+ *
+ * A call goes: checked and queued (call.c), given a slot and its options (slot.c), answered in
+ * callbacks of libcurl (answer.c), whose sockets and timer live on the loop (socket.c),
+ * followed, repeated or handed over (call.c). Loop thread.
+ */
+#ifndef HTTP_POOL_H
+#define HTTP_POOL_H
+
+#include "http/client.h"
+#include "http/url.h"
+
+#include <curl/curl.h>
+
+struct http_socket;
+
+struct http {
+    struct loop *loop;
+    char *user_agent;
+    struct http_socket **sockets; /* by descriptor; NULL: libcurl never asked about it     */
+    size_t sockets_len;
+};
+
+/* What was found out about the part of a URL up to its path: calls of a pool mostly have the
+ * same, so that only the first one parses. */
+struct http_target {
+    char *authority; /* "https://user@host:port", as calls write it                        */
+    size_t authority_len;
+    uint64_t generation; /* of the secrets that `basic` was made of                        */
+    char *origin;        /* the same without the user                                      */
+    bool refused;        /* its host is written as an address that is not allowed          */
+    struct secret basic; /* the value of the Authorization header; empty: none             */
+};
+
+/* Who signs the calls of a pool; session.c is one. */
+struct http_signer {
+    enum http_sign {
+        HTTP_SIGN_NOT,   /* not of this origin                                             */
+        HTTP_SIGN_LINE,  /* *ret_cookie goes with it                                       */
+        HTTP_SIGN_WAIT,  /* later; it pumps the pool then                                  */
+        HTTP_SIGN_REFUSE /* end the call with *ret_end and *ret_error                      */
+    } (*sign)(struct http_signer *signer, const char *origin, tr_str *ret_cookie,
+              enum http_end *ret_end, const char **ret_error);
+    /* A call that carried line number `number` was answered 401. It is sent again, so it waits
+     * if there has been no newer line since. */
+    void (*denied)(struct http_signer *signer, uint64_t number);
+    uint64_t number; /* of the line that sign() gives now                                  */
+};
+
+struct http_pool {
+    struct http *http;
+    CURLM *multi;
+    CURLSH *share; /* TLS sessions, so that a new connection need not start from nothing   */
+    struct secrets *secrets;
+    char *ca_file, *proxy;
+    bool insecure, deny_private;
+    uint32_t connect_timeout_ms, max_connections, max_redirects;
+
+    struct http_target target;
+    struct http_signer *signer;
+    struct timer timer;     /* libcurl's                                                  */
+    struct timer later;     /* for what must not happen where it is asked for             */
+    struct list waiting;    /* calls, by link                                             */
+    struct list busy, idle; /* slots, by link                                             */
+    struct list ended;      /* slots to be cleared away, by later_link                    */
+    struct list resumed;    /* slots to be read again, by later_link                      */
+    uint32_t running, queued;
+    bool in_curl; /* libcurl is on the stack: handles must not be added or removed         */
+};
+
+/* http_call.bits */
+enum {
+    HTTP_CALL_PAUSED = 1 << 0,
+    HTTP_CALL_UNSIGNED = 1 << 1, /* the login itself: passes the signer and the queue      */
+    HTTP_CALL_SIGNED = 1 << 2,
+    HTTP_CALL_RENEWED = 1 << 3 /* was sent again already                                   */
+};
+
+enum http_method { METHOD_UNSET, METHOD_GET, METHOD_HEAD, METHOD_BODY };
+
+struct http_slot {
+    struct http_pool *pool;
+    struct http_call *call; /* NULL: idle, or cancelled while libcurl was on the stack     */
+    CURL *easy;
+    struct list link, later_link;
+    bool added; /* to the multi                                                            */
+
+    /* The request; what was set stays set on the easy handle. */
+    struct buf url;
+    CURLU *parsed; /* of parsed_url: most calls have the URL of the one before             */
+    struct buf parsed_url;
+    char verb[32];
+    enum http_method method;
+    uint32_t read_size;
+    struct buf lines; /* header lines, each with a NUL; holds secrets                      */
+    struct curl_slist *nodes;
+    size_t nodes_len, nodes_cap;
+
+    /* The answer. */
+    struct timer timer; /* the nearest deadline                                            */
+    int64_t begun_ms, heard_ms;
+    int status;
+    bool head_done;
+    bool passed_over;   /* not the last answer: nobody hears of it                          */
+    uint64_t signature; /* the signer's number                                              */
+    bool renew;         /* send again with a new session                                    */
+    char *next_url;     /* follow the redirect to here                                      */
+    uint32_t hops;      /* redirects so far                                                 */
+    bool elsewhere;     /* a redirect left the origin: no credentials any more              */
+    bool bodyless;      /* a redirect made a GET of it                                      */
+    bool refused;       /* an address was                                                   */
+    int64_t received;
+    bool body_cut;
+    struct buf body;
+    enum http_end end; /* if not HTTP_ANSWERED, we ended it, for the reason in `error`     */
+    char error[512];
+    char detail[CURL_ERROR_SIZE];
+};
+
+/* ---- call.c ---- */
+
+/* Sends what waits, as far as there is room. */
+void http_pool_pump(struct http_pool *pool);
+
+/* After libcurl ran: hands over what is over, then pumps. */
+void http_pool_settle(struct http_pool *pool);
+
+/* Runs the pool's `later`. */
+void http_pool_later(struct timer *timer);
+
+/* The call of a busy slot is over; `code` is libcurl's word. */
+void http_slot_over(struct http_slot *slot, CURLcode code);
+
+/* Lets go of the call without a word. */
+void http_slot_drop(struct http_slot *slot);
+
+/* ---- slot.c ---- */
+
+struct http_slot *http_slot_new(struct http_pool *pool);
+void http_slot_free(struct http_slot *slot);
+
+/* Sets the request of slot->call on the easy handle: the URL is slot->url; `cookie` may be
+ * empty. False: libcurl does not take the URL. */
+bool http_slot_prepare(struct http_slot *slot, tr_str basic, tr_str cookie);
+
+/* ---- answer.c ---- */
+
+size_t http_take_head(char *line, size_t size, size_t count, void *slot);
+size_t http_take_body(char *bytes, size_t size, size_t count, void *slot);
+
+/* Sets the timer to the nearest deadline. */
+void http_slot_arm(struct http_slot *slot);
+void http_slot_deadline(struct timer *timer);
+
+/* ---- socket.c ---- */
+
+void http_sockets_attach(struct http_pool *pool);
+void http_sockets_fini(struct http *http);
+curl_socket_t http_socket_open(void *slot, curlsocktype purpose, struct curl_sockaddr *address);
+int http_socket_close(void *http, curl_socket_t fd);
+
+/* ---- target.c ---- */
+
+int http_target_find(struct http_pool *pool, const char *url, struct error *error);
+void http_target_fini(struct http_target *target);
+
+/* Is it written as an address that is not allowed? Behind a proxy nobody else asks. */
+bool http_host_is_refused(const struct http_pool *pool, const char *host);
+
+/* ---- check.c ---- */
+
+/* What http_start() refuses. */
+int http_check_call(const struct http_call *call, struct error *error);
+bool http_name_is(tr_str name, const char *other);
+
+/* ---- fault.c ---- */
+
+/* Fills slot->end and slot->error from libcurl's word. */
+void http_fault(struct http_slot *slot, CURLcode code);
+
+/* Fills them with a reason of ours; "HOST:PORT" stands in front of the words. */
+void http_fault_own(struct http_slot *slot, enum http_end end, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The value of Retry-After in ms: seconds, or a date against `wall_ms`; from 0 to an hour; 0
+ * also when it is neither. */
+int64_t http_retry_after(tr_str value, int64_t wall_ms);
+
+#endif

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Secrets: the passwords file in a map under a lock, and references. The engine loads, the
+ * client and the workers of plugins look up; any thread.
+ */
+#include "http/secrets.h"
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "json/value.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+enum { PASSWORDS_MAX = 8 << 20, SECRET_MAX = 64 << 10 };
+
+struct secrets {
+    pthread_mutex_t lock; /* guards all below                                              */
+    struct map entries;   /* "host\0user" -> struct secret                                 */
+    uint64_t generation;
+};
+
+void secret_fini(struct secret *secret)
+{
+    if (secret->ptr)
+        explicit_bzero(secret->ptr, secret->len);
+    free(secret->ptr);
+    *secret = (struct secret){0};
+}
+
+static struct secret copy_secret(tr_str text)
+{
+    return (struct secret){.ptr = str_dup(text), .len = text.len};
+}
+
+static void free_entries(struct map *entries)
+{
+    size_t cursor = 0;
+    tr_str key;
+    void *value;
+
+    while (map_next(entries, &cursor, &key, &value)) {
+        secret_fini(value);
+        free(value);
+    }
+    map_fini(entries);
+}
+
+struct secrets *secrets_new(void)
+{
+    struct secrets *secrets = mem_new(struct secrets);
+
+    pthread_mutex_init(&secrets->lock, NULL);
+    return secrets;
+}
+
+void secrets_free(struct secrets *secrets)
+{
+    if (!secrets)
+        return;
+    free_entries(&secrets->entries);
+    pthread_mutex_destroy(&secrets->lock);
+    free(secrets);
+}
+
+/* ---- reading ---- */
+
+static void wipe_buf(struct buf *buf)
+{
+    if (buf->ptr)
+        explicit_bzero(buf->ptr, buf->cap);
+    buf_fini(buf);
+}
+
+/* The file with room taken first, so that growing leaves no copies in freed memory. */
+static int read_private(const char *path, size_t max, unsigned flags, struct buf *buf,
+                        struct error *error)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uintmax_t)st.st_size <= max)
+        buf_reserve(buf, (size_t)st.st_size + 32768);
+    return file_read(path, max, flags, buf, error);
+}
+
+/* The path of a systemd credential. */
+static int credential_path(tr_str name, struct buf *ret_path, struct error *error)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+
+    if (name.len == 0 || str_find(name, '/') < name.len || str_find(name, '\0') < name.len ||
+        name.ptr[0] == '.')
+        return error_set(error, ERR_CONFIG,
+                         "\"cred:" STR_FMT "\" names no credential; it is one word, no path",
+                         STR_ARG(name));
+    if (!folder || !folder[0])
+        return error_set(error, ERR_NOINPUT,
+                         "\"cred:" STR_FMT
+                         "\": no credentials were passed to this process; use "
+                         "LoadCredential= of systemd",
+                         STR_ARG(name));
+    buf_addf(ret_path, "%s/" STR_FMT, folder, STR_ARG(name));
+    return 0;
+}
+
+static void make_key(struct buf *key, tr_str host, tr_str user)
+{
+    buf_clear(key);
+    for (size_t i = 0; i < host.len; i++)
+        buf_add_char(key, (char)tolower((unsigned char)host.ptr[i]));
+    buf_add_char(key, '\0');
+    buf_add_str(key, user);
+}
+
+static tr_str quoted(tr_str raw_key)
+{
+    return str_n(raw_key.ptr - 1, raw_key.len + 2);
+}
+
+static void add_entry(struct map *entries, struct buf *key, tr_str host, tr_str user,
+                      tr_str password)
+{
+    struct secret *secret = mem_new(struct secret), *old;
+
+    *secret = copy_secret(password);
+    make_key(key, host, user);
+    old = map_set(entries, buf_str(key), secret);
+    if (old)
+        secret_fini(old);
+    free(old);
+}
+
+/* json_next() stops at the end and at what is malformed alike: is it the closing brace? */
+static bool is_at_end(tr_str object, size_t cursor)
+{
+    object = str_trim(object);
+    return str_eq(str_trim(str_from(object, cursor ? cursor : 1)), STR("}"));
+}
+
+static int malformed(const char *path, struct error *error)
+{
+    return error_set(error, ERR_DATA,
+                     "%s is not JSON of the form {\"host\": {\"user\": \"password\"}}", path);
+}
+
+static int take_users(struct map *entries, tr_str host, tr_str users, struct arena *arena,
+                      const char *path, struct error *error)
+{
+    struct buf key = {0};
+    size_t cursor = 0;
+    tr_str raw_user, user, raw, password;
+    int rc = 0;
+
+    while (json_next(users, &cursor, &raw_user, &raw)) {
+        if (json_type_of(raw) != JSON_STRING || !json_decode(quoted(raw_user), arena, &user) ||
+            !json_decode(raw, arena, &password) || str_find(password, '\0') < password.len) {
+            rc = error_set(error, ERR_DATA,
+                           "%s: the password of \"" STR_FMT "\" at \"" STR_FMT
+                           "\" is not a string",
+                           path, STR_ARG(raw_user), STR_ARG(host));
+            break;
+        }
+        add_entry(entries, &key, host, user, password);
+        explicit_bzero((char *)(uintptr_t)password.ptr, password.len);
+    }
+    if (rc == 0 && !is_at_end(users, cursor))
+        rc = malformed(path, error);
+    buf_fini(&key);
+    return rc;
+}
+
+static int take_hosts(struct map *entries, tr_str text, const char *path, struct error *error)
+{
+    struct arena arena;
+    size_t cursor = 0;
+    tr_str raw_host, host, users;
+    int rc = 0;
+
+    text = str_trim(text);
+    if (json_type_of(text) != JSON_OBJECT)
+        return malformed(path, error);
+    arena_init(&arena, 4096);
+    while (rc == 0 && json_next(text, &cursor, &raw_host, &users)) {
+        if (json_type_of(users) != JSON_OBJECT || !json_decode(quoted(raw_host), &arena, &host))
+            rc = error_set(error, ERR_DATA,
+                           "%s: \"" STR_FMT "\" must be a host with an object of users", path,
+                           STR_ARG(raw_host));
+        else
+            rc = take_users(entries, host, users, &arena, path, error);
+    }
+    if (rc == 0 && !is_at_end(text, cursor))
+        rc = malformed(path, error);
+    arena_fini(&arena);
+    return rc;
+}
+
+int secrets_load(struct secrets *secrets, const char *path, struct error *error)
+{
+    struct buf text = {0}, real = {0};
+    struct map entries = {0}, old;
+    unsigned flags = FILE_PRIVATE;
+    int rc = 0;
+
+    if (str_starts(str_c(path), STR("cred:"))) {
+        flags = 0;
+        rc = credential_path(str_from(str_c(path), 5), &real, error);
+    } else {
+        buf_add_c(&real, path);
+    }
+    if (rc == 0)
+        rc = read_private(real.ptr, PASSWORDS_MAX, flags, &text, error);
+    if (rc == 0)
+        rc = take_hosts(&entries, buf_str(&text), real.ptr, error);
+    if (rc == 0) {
+        pthread_mutex_lock(&secrets->lock);
+        old = secrets->entries;
+        secrets->entries = entries;
+        secrets->generation++;
+        pthread_mutex_unlock(&secrets->lock);
+        entries = old;
+    }
+    free_entries(&entries);
+    wipe_buf(&text);
+    buf_fini(&real);
+    return rc;
+}
+
+/* ---- looking up ---- */
+
+bool secrets_password(struct secrets *secrets, tr_str host, tr_str user,
+                      struct secret *ret_secret)
+{
+    struct buf key = {0};
+    struct secret *found;
+
+    if (!secrets)
+        return false;
+    make_key(&key, host, user);
+    pthread_mutex_lock(&secrets->lock);
+    found = map_get(&secrets->entries, buf_str(&key));
+    if (found)
+        *ret_secret = copy_secret(str_n(found->ptr, found->len));
+    pthread_mutex_unlock(&secrets->lock);
+    buf_fini(&key);
+    return found != NULL;
+}
+
+uint64_t secrets_generation(struct secrets *secrets)
+{
+    uint64_t generation;
+
+    if (!secrets)
+        return 0;
+    pthread_mutex_lock(&secrets->lock);
+    generation = secrets->generation;
+    pthread_mutex_unlock(&secrets->lock);
+    return generation;
+}
+
+/* ---- references ---- */
+
+bool secret_is_reference(tr_str text)
+{
+    return str_starts(text, STR("file:")) || str_starts(text, STR("env:")) ||
+           str_starts(text, STR("cred:"));
+}
+
+static int resolve_env(tr_str name, struct secret *ret_secret, struct error *error)
+{
+    char *copy = str_dup(name);
+    const char *value = getenv(copy);
+
+    free(copy);
+    if (!value)
+        return error_set(error, ERR_NOINPUT,
+                         "\"env:" STR_FMT "\": there is no such environment variable",
+                         STR_ARG(name));
+    *ret_secret = copy_secret(str_c(value));
+    return 0;
+}
+
+static int resolve_file(const char *path, unsigned flags, struct secret *ret_secret,
+                        struct error *error)
+{
+    struct buf text = {0};
+    tr_str secret;
+    int rc = read_private(path, SECRET_MAX, flags, &text, error);
+
+    if (rc < 0)
+        goto out;
+    secret = buf_str(&text);
+    if (str_ends(secret, STR("\n")))
+        secret.len--;
+    if (str_ends(secret, STR("\r")))
+        secret.len--;
+    if (str_find(secret, '\0') < secret.len)
+        rc = error_set(error, ERR_DATA, "%s holds a NUL byte; a secret is text", path);
+    else
+        *ret_secret = copy_secret(secret);
+out:
+    wipe_buf(&text);
+    return rc;
+}
+
+int secret_resolve(tr_str reference, struct secret *ret_secret, struct error *error)
+{
+    struct buf path = {0};
+    tr_str rest, kind = str_cut(reference, ':', &rest);
+    int rc;
+
+    if (str_eq(kind, STR("env")) && rest.len > 0)
+        return resolve_env(rest, ret_secret, error);
+    if (str_eq(kind, STR("file")) && rest.len > 0 && rest.ptr[0] == '/') {
+        buf_add_str(&path, rest);
+        rc = resolve_file(path.ptr, FILE_PRIVATE, ret_secret, error);
+    } else if (str_eq(kind, STR("cred"))) {
+        rc = credential_path(rest, &path, error);
+        if (rc == 0)
+            rc = resolve_file(path.ptr, 0, ret_secret, error);
+    } else {
+        /* The text is not shown: it may be the secret itself. */
+        rc = error_set(error, ERR_CONFIG,
+                       "not a reference to a secret; write file:/path, env:NAME or cred:NAME");
+    }
+    buf_fini(&path);
+    return rc;
+}
