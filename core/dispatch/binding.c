@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A binding's life, from the opening of its instance to the last commit; its window; and which
+ * of its lanes may send next. Called by the engine on the loop thread.
+ */
+#include "dispatch/binding.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dispatch/private.h"
+#include "observe/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- what the instance reports ---- */
+
+static void drain_on(struct binding *binding);
+
+static void instance_ready(void *ctx, const struct error *error)
+{
+    struct binding *binding = ctx;
+
+    binding->instance_up = error == NULL || binding->instance_up;
+    binding->configuring = false;
+    if (binding->state == BINDING_DRAINING) {
+        drain_on(binding);
+        return;
+    }
+    if (error) {
+        binding_hold(binding, "%s", error->text);
+        return;
+    }
+    if (binding->state != BINDING_STARTING) /* the end of a reconfigure */
+        return;
+    binding->state = BINDING_RUNNING;
+    log_info("rule started", LOG_C("rule", binding->setup.name),
+             LOG_C("plugin", binding->setup.instance.plugin->descriptor.name));
+    binding->setup.events->started(binding->setup.ctx);
+    list_each (it, &binding->cursors) {
+        struct cursor *cursor = list_entry(it, struct cursor, link);
+        for (uint32_t i = 0; cursor->lanes && i < binding->setup.options.concurrency; i++)
+            lane_update(&cursor->lanes[i]);
+    }
+    binding_pump(binding);
+}
+
+static void instance_wedged(void *ctx)
+{
+    binding_hold(ctx, "the plugin did not give a batch back in time; restart tailrace");
+}
+
+static void instance_stopped(void *ctx)
+{
+    struct binding *binding = ctx;
+
+    binding->state = BINDING_DRAINED;
+    binding->setup.events->drained(binding->setup.ctx);
+}
+
+static const struct instance_events instance_answers = {
+    .ready = instance_ready,
+    .wedged = instance_wedged,
+    .stopped = instance_stopped,
+};
+
+/* ---- life ---- */
+
+/* One batch at a time unless the plugin says that it takes several, and then as many as the
+ * rule wants and the plugin takes. */
+static uint32_t judge_concurrency(const tr_plugin *plugin, uint32_t wanted)
+{
+    uint32_t most = plugin->max_inflight > 0 ? plugin->max_inflight : 1;
+
+    if (!(plugin->caps & TR_CAP_CONCURRENT) || (plugin->caps & TR_CAP_ORDERED) || wanted == 0)
+        return 1;
+    if (most > TICKETS_MAX / 2)
+        most = TICKETS_MAX / 2;
+    return wanted < most ? wanted : most;
+}
+
+struct binding *binding_new(const struct binding_setup *setup)
+{
+    struct binding *binding = mem_new(struct binding);
+    struct binding_options *options = &binding->setup.options;
+
+    binding->setup = *setup;
+    options->concurrency = judge_concurrency(&setup->instance.plugin->descriptor,
+                                             options->concurrency);
+    binding->inflight_max = options->concurrency;
+    binding->setup.instance.rule = setup->name;
+    binding->setup.instance.loop = setup->loop;
+    binding->setup.instance.events = &instance_answers;
+    binding->setup.instance.ctx = binding;
+    list_init(&binding->cursors);
+    list_init(&binding->dirty);
+    list_init(&binding->ready);
+    binding->instance = instance_new(&binding->setup.instance);
+    return binding;
+}
+
+void binding_start(struct binding *binding)
+{
+    struct error error;
+
+    binding->state = BINDING_STARTING;
+    if (instance_start(binding->instance, &error) < 0)
+        binding_hold(binding, "%s", error.text);
+}
+
+void binding_hold(struct binding *binding, const char *fmt, ...)
+{
+    va_list args;
+
+    if (binding->why[0])
+        return;
+    va_start(args, fmt);
+    vsnprintf(binding->why, sizeof(binding->why), fmt, args);
+    va_end(args);
+    if (binding->state >= BINDING_DRAINING)
+        return;
+    binding->state = BINDING_HELD;
+    log_error("rule held: its checkpoints stay, other rules go on",
+              LOG_C("rule", binding->setup.name), LOG_C("reason", binding->why));
+    binding->setup.events->held(binding->setup.ctx, binding->why);
+}
+
+bool binding_reconfigure(struct binding *binding, const struct config_values *options)
+{
+    if (!binding->instance_up || binding->state != BINDING_RUNNING || binding->configuring)
+        return false;
+    binding->configuring = true;
+    instance_reconfigure(binding->instance, options);
+    return true;
+}
+
+void binding_free(struct binding *binding)
+{
+    if (!binding)
+        return;
+    instance_free(binding->instance);
+    list_each_safe (it, &binding->cursors)
+        cursor_free(list_entry(it, struct cursor, link));
+    while (binding->free_items) {
+        struct item *item = binding->free_items;
+        binding->free_items = item->lane_next;
+        free(item);
+    }
+    loop_clear_timer(binding->setup.loop, &binding->commit_timer);
+    free(binding);
+}
+
+/* ---- draining ---- */
+
+static void drain_on(struct binding *binding)
+{
+    if (binding->inflight > 0 || binding->commits > 0)
+        return;
+    commit_flush(binding);
+    if (binding->commits > 0)
+        return;
+    binding->state = BINDING_STOPPING;
+    instance_stop(binding->instance, binding->drain_deadline_ms);
+}
+
+static void drain_task(struct task *task)
+{
+    drain_on(list_entry(task, struct binding, drain_task));
+}
+
+void binding_drain(struct binding *binding, int64_t deadline_ms)
+{
+    bool starting = binding->state == BINDING_STARTING || binding->configuring;
+
+    if (binding->state >= BINDING_DRAINING)
+        return;
+    binding->state = BINDING_DRAINING;
+    binding->drain_deadline_ms = deadline_ms;
+    list_each (it, &binding->cursors) {
+        struct cursor *cursor = list_entry(it, struct cursor, link);
+        for (uint32_t i = 0; cursor->lanes && i < binding->setup.options.concurrency; i++)
+            lane_clear(&cursor->lanes[i]);
+    }
+    if (starting)
+        return; /* instance_ready() goes on */
+    binding->drain_task.run = drain_task;
+    loop_post(binding->setup.loop, &binding->drain_task);
+}
+
+/* ---- the window and who may send ---- */
+
+bool binding_has_room(const struct binding *binding)
+{
+    return binding->state <= BINDING_RUNNING &&
+           binding->rows < binding->setup.options.window_rows &&
+           binding->bytes < binding->setup.options.window_bytes;
+}
+
+bool binding_is_idle(const struct binding *binding)
+{
+    return binding->rows == 0;
+}
+
+bool binding_is_running(const struct binding *binding)
+{
+    return binding->state == BINDING_RUNNING;
+}
+
+void binding_pump(struct binding *binding)
+{
+    while (binding->state == BINDING_RUNNING && binding->inflight < binding->inflight_max) {
+        struct list *link = list_pop(&binding->ready);
+        if (!link)
+            return;
+        if (!lane_send(list_entry(link, struct lane, ready))) {
+            list_push_front(&binding->ready, link);
+            return;
+        }
+    }
+}
+
+/* Half empty before it reads again: a window that opens for every row makes reading stutter. */
+static bool has_drained(const struct binding *binding)
+{
+    return binding->rows <= binding->setup.options.window_rows / 2 &&
+           binding->bytes <= binding->setup.options.window_bytes / 2;
+}
+
+void binding_check(struct binding *binding)
+{
+    if (binding->state == BINDING_DRAINING) {
+        drain_on(binding);
+        return;
+    }
+    if (binding->state != BINDING_RUNNING)
+        return;
+    if (binding->was_full && has_drained(binding)) {
+        binding->was_full = false;
+        binding->setup.events->room(binding->setup.ctx);
+    }
+    if (binding->rows == 0)
+        binding->setup.events->idle(binding->setup.ctx);
+}
+
+void binding_commit(struct binding *binding)
+{
+    commit_flush(binding);
+}
+
+/* ---- for the engine and status ---- */
+
+const char *binding_name(const struct binding *binding)
+{
+    return binding->setup.name;
+}
+
+const struct matcher *binding_matcher(const struct binding *binding)
+{
+    return binding->setup.matcher;
+}
+
+const char *binding_held(const struct binding *binding)
+{
+    return binding->why[0] ? binding->why : NULL;
+}
+
+const struct binding_stats *binding_get_stats(const struct binding *binding)
+{
+    return &binding->stats;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A binding: a rule and its instance, with a position of its own on every stream that it
+ * matches.
+ *
+ *     segment ──cursor_take──▶ match ──▶ lanes ──batches──▶ instance
+ *                                                              │ outcome
+ *     store ◀──watermark── cursor ◀──settled, dead letters─────┘
+ *
+ * The engine makes one for each rule, gives it a cursor for each stream and pushes segments
+ * into the cursors. Everything is on the loop thread. What is in a binding is bounded by its
+ * window; when that is full, whoever reads for it must stop until room() is called. A binding
+ * that cannot go on is held: it takes and sends nothing more, keeps its checkpoints, and
+ * disturbs no other.
+ */
+#ifndef DISPATCH_BINDING_H
+#define DISPATCH_BINDING_H
+
+#include "feed/segment.h"
+#include "plugin/instance.h"
+#include "rule/match.h"
+#include "store/store.h"
+
+struct binding;
+struct cursor;
+
+/* What becomes of a change that is rejected for good. */
+enum on_reject { ON_REJECT_DEAD_LETTER, ON_REJECT_STOP, ON_REJECT_SKIP };
+
+struct binding_options {
+    uint32_t batch_size;   /* changes of a batch, at most                                  */
+    size_t batch_bytes;    /* and bytes of their rows; one change may be larger            */
+    int64_t batch_wait_ms; /* how long a batch that is not full waits for more; 0: not     */
+    uint32_t concurrency;  /* lanes of a stream, and batches in flight                     */
+    uint32_t window_rows;  /* changes held at once                                         */
+    size_t window_bytes;   /* and memory that they hold on to                              */
+    uint32_t
+        max_attempts; /* deliveries before a change that always fails is rejected; 0: no end */
+    enum on_reject on_reject;
+    int64_t retry_min_ms, retry_max_ms;
+    int64_t commit_ms;    /* checkpoints are committed this often                          */
+    uint32_t commit_rows; /* or after so many settled rows                                 */
+};
+
+struct binding_events {
+    void (*started)(void *ctx);
+    /* It takes and sends nothing any more; `why` says what a person can do. Once. */
+    void (*held)(void *ctx, const char *why);
+    /* The window was full and has room again. */
+    void (*room)(void *ctx);
+    /* Everything it was given is settled. */
+    void (*idle)(void *ctx);
+    /* The end of binding_drain(): what was in flight is settled and committed, the instance is
+     * closed. Free it. */
+    void (*drained)(void *ctx);
+};
+
+struct binding_setup {
+    const char *name; /* the rule's; borrowed                                              */
+    struct binding_options options;
+    const struct matcher *matcher;
+    struct loop *loop;
+    struct store *store;
+    struct instance_setup instance; /* its rule, events and ctx are filled in here         */
+    const struct binding_events *events;
+    void *ctx;
+};
+
+/* Counters since the start, for logs, status and the summary of `run --once`. */
+struct binding_stats {
+    uint64_t received, filtered, ok, dead, skipped, retried, batches;
+};
+
+struct binding *binding_new(const struct binding_setup *setup);
+
+/* Opens the instance; started() or held() answers. */
+void binding_start(struct binding *binding);
+
+/* Sends nothing new, waits for what is in flight, commits, stops the instance; drained()
+ * answers, from the loop. What waits in the window is dropped: it is read again at the next
+ * start. */
+void binding_drain(struct binding *binding, int64_t deadline_ms);
+
+/* With all its cursors. At once; only when drained, or when the process ends anyway. */
+void binding_free(struct binding *binding);
+
+/* New options of the instance, whose differences are all LIVE; those before them are not read any
+ * more when the next call is allowed. False: not now, it is starting or takes options already. */
+bool binding_reconfigure(struct binding *binding, const struct config_values *options);
+
+const char *binding_name(const struct binding *binding);
+const struct matcher *binding_matcher(const struct binding *binding);
+bool binding_has_room(const struct binding *binding);
+/* Nothing of what it was given waits to be settled. */
+bool binding_is_idle(const struct binding *binding);
+bool binding_is_running(const struct binding *binding);
+/* Why it is held, or NULL. */
+const char *binding_held(const struct binding *binding);
+const struct binding_stats *binding_get_stats(const struct binding *binding);
+
+/* Sends a dead letter again. The record goes away after ok and stays, with the new reason,
+ * after another reject. */
+void binding_replay(struct binding *binding, const struct store_dead_letter *letter);
+
+/* Commits what is settled now and not at the next interval. */
+void binding_commit(struct binding *binding);
+
+/* ---- cursors: where a binding stands on one stream ---- */
+
+/* The parts of a stream's name; copied. */
+struct stream_name {
+    tr_str key; /* "source/db@incarnation"                                                 */
+    tr_str source, db, incarnation;
+    bool transient; /* standard input: there is nothing to come back to, no checkpoint     */
+};
+
+/* `since` is where reading begins (raw JSON); `ordinal` as the store has it. */
+struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
+                          tr_str since, int64_t ordinal);
+
+/* No more rows will come: it settles what it has, commits, and is gone. */
+void cursor_retire(struct cursor *cursor);
+
+struct binding *cursor_binding(const struct cursor *cursor);
+
+/* Takes all rows of a segment; look at binding_has_room() after. */
+void cursor_take(struct cursor *cursor, struct segment *segment);
+
+/* Everything up to this position was given to cursor_take(). */
+void cursor_advance(struct cursor *cursor, tr_str seq);
+
+/* Where to read on: behind the last row that was taken. Valid until the next call. */
+tr_str cursor_received(const struct cursor *cursor);
+
+/* Writes where it stands although nothing was settled yet, so that `since = now` means the same
+ * now after a crash. */
+void cursor_touch(struct cursor *cursor);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checkpoints into the store: cursors whose watermark moved are listed, and all of them go into
+ * one commit at the next interval, or sooner when many rows were settled. A checkpoint may be
+ * late and never early: its watermark is read when the commit is made, after the effects.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dispatch/private.h"
+#include "observe/log.h"
+
+enum { OPS_A_COMMIT = 512 };
+
+struct checkpoint_commit {
+    struct store_commit commit;
+    struct binding *binding;
+    struct arena arena;
+    struct store_op ops[];
+};
+
+void commit_mark(struct cursor *cursor)
+{
+    struct binding *binding = cursor->binding;
+
+    if (cursor->replays || cursor->stream.transient)
+        return;
+    if (list_empty(&cursor->dirty))
+        list_push_back(&binding->dirty, &cursor->dirty);
+    if (!timer_is_set(&binding->commit_timer)) {
+        binding->commit_timer.fire = commit_due;
+        loop_set_timer(binding->setup.loop, &binding->commit_timer,
+                       binding->setup.options.commit_ms);
+    }
+}
+
+static void commit_done(struct store_commit *done)
+{
+    struct checkpoint_commit *commit = list_entry(done, struct checkpoint_commit, commit);
+    struct binding *binding = commit->binding;
+
+    binding->commits--;
+    arena_fini(&commit->arena);
+    free(commit);
+    binding_check(binding);
+}
+
+/* Fills an operation; false when the watermark is where it was. */
+static bool fill(struct cursor *cursor, struct checkpoint_commit *commit, struct store_op *op)
+{
+    int64_t ordinal;
+    tr_str seq = cursor_watermark(cursor, &ordinal);
+
+    if (str_eq(seq, buf_str(&cursor->committed)))
+        return false;
+    buf_clear(&cursor->committed);
+    buf_add_str(&cursor->committed, seq);
+    op->kind = STORE_PUT_CHECKPOINT;
+    op->checkpoint = (struct store_checkpoint){
+        .stream = arena_str(&commit->arena, cursor->stream.key),
+        .source = arena_str(&commit->arena, cursor->stream.source),
+        .db = arena_str(&commit->arena, cursor->stream.db),
+        .incarnation = arena_str(&commit->arena, cursor->stream.incarnation),
+        .seq = arena_str(&commit->arena, seq),
+        .ordinal = ordinal,
+        .updated_ms = clock_wall_ms(),
+    };
+    return true;
+}
+
+static void flush_some(struct binding *binding)
+{
+    struct checkpoint_commit *commit = mem_zero(1, sizeof(*commit) +
+                                                       OPS_A_COMMIT * sizeof(struct store_op));
+    struct list *link;
+
+    arena_init(&commit->arena, 8192);
+    commit->binding = binding;
+    commit->commit.binding = str_c(binding->setup.name);
+    commit->commit.ops = commit->ops;
+    commit->commit.done = commit_done;
+    while (commit->commit.ops_count < OPS_A_COMMIT && (link = list_pop(&binding->dirty))) {
+        struct cursor *cursor = list_entry(link, struct cursor, dirty);
+        if (fill(cursor, commit, &commit->ops[commit->commit.ops_count]))
+            commit->commit.ops_count++;
+        cursor_reap(cursor);
+    }
+    if (commit->commit.ops_count == 0) {
+        arena_fini(&commit->arena);
+        free(commit);
+        return;
+    }
+    binding->commits++;
+    store_commit_submit(binding->setup.store, &commit->commit);
+}
+
+void commit_flush(struct binding *binding)
+{
+    loop_clear_timer(binding->setup.loop, &binding->commit_timer);
+    binding->settled = 0;
+    while (!list_empty(&binding->dirty))
+        flush_some(binding);
+}
+
+void commit_due(struct timer *timer)
+{
+    commit_flush(list_entry(timer, struct binding, commit_timer));
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A cursor: where a binding stands on one stream. Rows come in here, are matched, and queue up
+ * in lanes. Those that matched are pending until they are settled; the position that may be
+ * committed is the one just before the first of them.
+ */
+#include "base/map.h"
+#include "base/mem.h"
+#include "dispatch/private.h"
+#include "observe/log.h"
+
+/* ---- items, and their hold on a segment ---- */
+
+struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row)
+{
+    struct binding *binding = cursor->binding;
+    struct item *item = binding->free_items;
+
+    if (item)
+        binding->free_items = item->lane_next;
+    else
+        item = mem_alloc(sizeof(*item));
+    *item = (struct item){.cursor = cursor, .hold = hold, .row = row};
+    hold->items++;
+    list_push_back(&cursor->pending, &item->pending);
+    binding->rows++;
+    return item;
+}
+
+/* Held once by whoever makes it, so that a row which is rejected and settled at once does not
+ * end it; released by hold_release(). */
+struct hold *hold_new(struct binding *binding, struct segment *segment)
+{
+    struct hold *hold = mem_new(struct hold);
+
+    hold->segment = segment;
+    hold->items = 1;
+    segment_ref(segment);
+    binding->bytes += segment->bytes;
+    return hold;
+}
+
+void hold_release(struct binding *binding, struct hold *hold)
+{
+    if (--hold->items > 0)
+        return;
+    binding->bytes -= hold->segment->bytes;
+    segment_unref(hold->segment);
+    free(hold);
+}
+
+static void item_drop(struct item *item)
+{
+    struct binding *binding = item->cursor->binding;
+
+    list_remove(&item->pending);
+    hold_release(binding, item->hold);
+    binding->rows--;
+    item->lane_next = binding->free_items;
+    binding->free_items = item;
+}
+
+void item_settle(struct item *item)
+{
+    struct cursor *cursor = item->cursor;
+
+    item_drop(item);
+    cursor->binding->settled++;
+    commit_mark(cursor);
+}
+
+/* ---- cursors ---- */
+
+struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
+                          tr_str since, int64_t ordinal)
+{
+    struct cursor *cursor = mem_new(struct cursor);
+
+    cursor->binding = binding;
+    cursor->stream = (struct stream_name){
+        .key = str_c(str_dup(stream->key)),
+        .source = str_c(str_dup(stream->source)),
+        .db = str_c(str_dup(stream->db)),
+        .incarnation = str_c(str_dup(stream->incarnation)),
+        .transient = stream->transient,
+    };
+    list_init(&cursor->pending);
+    list_init(&cursor->dirty);
+    buf_add_str(&cursor->received, since);
+    buf_add_str(&cursor->committed, since);
+    cursor->received_ordinal = ordinal;
+    list_push_back(&binding->cursors, &cursor->link);
+    return cursor;
+}
+
+struct cursor *cursor_replays(struct binding *binding, const struct stream_name *stream)
+{
+    struct cursor *cursor;
+
+    list_each (it, &binding->cursors) {
+        cursor = list_entry(it, struct cursor, link);
+        if (cursor->replays && str_eq(cursor->stream.key, stream->key))
+            return cursor;
+    }
+    cursor = cursor_new(binding, stream, STR("0"), 0);
+    cursor->replays = true;
+    return cursor;
+}
+
+void cursor_free(struct cursor *cursor)
+{
+    if (!cursor)
+        return;
+    for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
+        lane_clear(&cursor->lanes[i]);
+    free(cursor->lanes);
+    list_each_safe (it, &cursor->pending)
+        item_drop(list_entry(it, struct item, pending));
+    list_remove(&cursor->link);
+    list_remove(&cursor->dirty);
+    buf_fini(&cursor->received);
+    buf_fini(&cursor->committed);
+    free((char *)(uintptr_t)cursor->stream.key.ptr);
+    free((char *)(uintptr_t)cursor->stream.source.ptr);
+    free((char *)(uintptr_t)cursor->stream.db.ptr);
+    free((char *)(uintptr_t)cursor->stream.incarnation.ptr);
+    free(cursor);
+}
+
+void cursor_reap(struct cursor *cursor)
+{
+    if (cursor->retired && list_empty(&cursor->pending) && list_empty(&cursor->dirty))
+        cursor_free(cursor);
+}
+
+void cursor_retire(struct cursor *cursor)
+{
+    cursor->retired = true;
+    cursor_reap(cursor);
+}
+
+struct binding *cursor_binding(const struct cursor *cursor)
+{
+    return cursor->binding;
+}
+
+struct lane *cursor_lane(struct cursor *cursor, tr_str id)
+{
+    uint32_t lanes = cursor->binding->setup.options.concurrency;
+
+    if (!cursor->lanes) {
+        cursor->lanes = mem_new_array(struct lane, lanes);
+        for (uint32_t i = 0; i < lanes; i++) {
+            cursor->lanes[i].cursor = cursor;
+            cursor->lanes[i].tail = &cursor->lanes[i].head;
+            list_init(&cursor->lanes[i].ready);
+        }
+    }
+    return &cursor->lanes[lanes > 1 ? hash_bytes(id.ptr, id.len) % lanes : 0];
+}
+
+/* ---- rows in ---- */
+
+/* What is wrong with the row itself, before any plugin has seen it; or NULL. An error of a
+ * condition must not pass as "no match": nobody has judged the row then. */
+static const char *judge(struct binding *binding, const tr_change *change, bool *ret_matches,
+                         struct error *error)
+{
+    *ret_matches = true;
+    if (change->flags & FEED_ROW_CUT)
+        return "the row is longer than the source's max_row; raise it and replay";
+    switch (matcher_test(binding->setup.matcher, change, error)) {
+    case VERDICT_MATCH: return NULL;
+    case VERDICT_NO_MATCH: *ret_matches = false; return NULL;
+    default: return error->text;
+    }
+}
+
+static void take_row(struct cursor *cursor, struct segment *segment, uint32_t row,
+                     struct hold **hold)
+{
+    struct binding *binding = cursor->binding;
+    struct error error = {0};
+    const char *flaw;
+    struct item *item;
+    bool matches;
+
+    cursor->received_ordinal++;
+    flaw = judge(binding, &segment->rows[row], &matches, &error);
+    if (!matches) {
+        binding->stats.filtered++;
+        return;
+    }
+    if (!*hold)
+        *hold = hold_new(binding, segment);
+    item = item_new(cursor, *hold, row);
+    item->ordinal = cursor->received_ordinal;
+    if (flaw)
+        reject_items(binding, &item, 1, &flaw);
+    else
+        lane_push(cursor_lane(cursor, segment->rows[row].id), item);
+}
+
+static void update_lanes(struct cursor *cursor)
+{
+    for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
+        lane_update(&cursor->lanes[i]);
+}
+
+void cursor_take(struct cursor *cursor, struct segment *segment)
+{
+    struct binding *binding = cursor->binding;
+    struct hold *hold = NULL;
+
+    binding->stats.received += segment->count;
+    for (uint32_t i = 0; i < segment->count; i++)
+        take_row(cursor, segment, i, &hold);
+    buf_clear(&cursor->received);
+    buf_add_str(&cursor->received, segment->last);
+    if (hold)
+        hold_release(binding, hold);
+    update_lanes(cursor);
+    commit_mark(cursor);
+    if (!binding_has_room(binding))
+        binding->was_full = true;
+    binding_pump(binding);
+}
+
+void cursor_advance(struct cursor *cursor, tr_str seq)
+{
+    buf_clear(&cursor->received);
+    buf_add_str(&cursor->received, seq);
+    commit_mark(cursor);
+}
+
+void cursor_touch(struct cursor *cursor)
+{
+    buf_clear(&cursor->committed);
+    commit_mark(cursor);
+}
+
+tr_str cursor_received(const struct cursor *cursor)
+{
+    return buf_str(&cursor->received);
+}
+
+tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal)
+{
+    const struct item *first;
+
+    if (list_empty(&cursor->pending)) {
+        *ret_ordinal = cursor->received_ordinal;
+        return buf_str(&cursor->received);
+    }
+    first = list_entry(cursor->pending.next, struct item, pending);
+    *ret_ordinal = first->ordinal - 1;
+    return segment_before(first->hold->segment, first->row);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A lane: changes of one stream in the order in which they must be handled, one batch of them
+ * in flight at a time. A batch is made of the first changes of the queue, which stay there
+ * until the outcome is known; so a retry is nothing but sending the head of the queue again,
+ * and what comes behind it waits.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "dispatch/private.h"
+
+void lane_push(struct lane *lane, struct item *item)
+{
+    item->lane_next = NULL;
+    *lane->tail = item;
+    lane->tail = &item->lane_next;
+    lane->count++;
+    lane->bytes += item_change(item)->raw.len;
+}
+
+struct item *lane_pop(struct lane *lane)
+{
+    struct item *item = lane->head;
+
+    if (!item)
+        return NULL;
+    lane->head = item->lane_next;
+    if (!lane->head)
+        lane->tail = &lane->head;
+    lane->count--;
+    lane->bytes -= item_change(item)->raw.len;
+    item->lane_next = NULL;
+    return item;
+}
+
+void lane_clear(struct lane *lane)
+{
+    struct binding *binding = lane->cursor->binding;
+
+    loop_clear_timer(binding->setup.loop, &lane->timer);
+    list_remove(&lane->ready);
+}
+
+static bool is_full(const struct lane *lane, const struct binding_options *options)
+{
+    return lane->count >= options->batch_size || lane->bytes >= options->batch_bytes;
+}
+
+static void timer_due(struct timer *timer)
+{
+    struct lane *lane = list_entry(timer, struct lane, timer);
+
+    if (!lane->backing_off)
+        lane->waited = true;
+    lane->backing_off = false;
+    lane_update(lane);
+    binding_pump(lane->cursor->binding);
+}
+
+void lane_update(struct lane *lane)
+{
+    struct binding *binding = lane->cursor->binding;
+    const struct binding_options *options = &binding->setup.options;
+
+    list_remove(&lane->ready);
+    if (lane->sent || lane->backing_off || !lane->head || binding->state != BINDING_RUNNING)
+        return;
+    if (options->batch_wait_ms == 0 || lane->waited || lane->limit > 0 ||
+        is_full(lane, options)) {
+        loop_clear_timer(binding->setup.loop, &lane->timer);
+        list_push_back(&binding->ready, &lane->ready);
+    } else if (!timer_is_set(&lane->timer)) {
+        lane->timer.fire = timer_due;
+        loop_set_timer(binding->setup.loop, &lane->timer, options->batch_wait_ms);
+    }
+}
+
+void lane_back_off(struct lane *lane, uint32_t retry_after_ms)
+{
+    const struct binding_options *options = &lane->cursor->binding->setup.options;
+    int64_t delay = backoff_ms(lane->failures, options->retry_min_ms, options->retry_max_ms);
+
+    /* The sink's own wish counts, with a little spread so that lanes do not come back as one.
+     */
+    if (retry_after_ms > 0)
+        delay = retry_after_ms + (int64_t)random_below(retry_after_ms / 8 + 1);
+    else
+        lane->failures++;
+    lane->backing_off = true;
+    lane->timer.fire = timer_due;
+    loop_set_timer(lane->cursor->binding->setup.loop, &lane->timer, delay);
+}
+
+/* How many changes of the queue's head go into the next batch. */
+static uint32_t batch_count(const struct lane *lane)
+{
+    const struct binding_options *options = &lane->cursor->binding->setup.options;
+    uint32_t most = lane->limit > 0 ? lane->limit : options->batch_size;
+    uint32_t count = 0;
+    size_t bytes = 0;
+
+    for (const struct item *item = lane->head; item && count < most; item = item->lane_next) {
+        bytes += item_change(item)->raw.len;
+        if (count > 0 && bytes > options->batch_bytes)
+            break;
+        count++;
+    }
+    return count;
+}
+
+static struct batch *make_batch(struct lane *lane, uint32_t count)
+{
+    const struct cursor *cursor = lane->cursor;
+    struct batch *batch = mem_zero(1, sizeof(*batch) + count * sizeof(tr_change));
+    struct item *item = lane->head;
+    int64_t now = clock_wall_ms();
+
+    batch->lane = lane;
+    batch->count = count;
+    for (uint32_t i = 0; i < count; i++, item = item->lane_next) {
+        batch->changes[i] = *item_change(item);
+        batch->changes[i].attempt = ++item->attempts;
+        if (item->first_ms == 0)
+            item->first_ms = now;
+    }
+    batch->job.done = outcome_apply;
+    batch->job.batch = (tr_batch){
+        .flags = cursor->replays ? TR_BATCH_REPLAY : 0,
+        .source = cursor->stream.source,
+        .db = cursor->stream.db,
+        .rule = str_c(cursor->binding->setup.name),
+        .stream = cursor->stream.key,
+        .changes = batch->changes,
+        .count = count,
+        .stride = sizeof(tr_change),
+    };
+    return batch;
+}
+
+bool lane_send(struct lane *lane)
+{
+    struct binding *binding = lane->cursor->binding;
+    struct batch *batch = make_batch(lane, batch_count(lane));
+
+    if (!instance_submit(binding->instance, &batch->job)) {
+        free(batch);
+        return false;
+    }
+    lane->sent = batch;
+    lane->waited = false;
+    binding->inflight++;
+    binding->stats.batches++;
+    return true;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of core/dispatch/ share: the parts of a binding, and which file does what.
+ *
+ *     binding.c   its life, its window, and which lane may send next
+ *     cursor.c    rows in: match, queue, and the position behind all that is settled
+ *     lane.c      a queue of changes in order: makes batches, waits after failures
+ *     outcome.c   what an instance said of a batch: settle, retry, bisect, reject
+ *     reject.c    changes refused for good, and those sent again
+ *     commit.c    checkpoints into the store
+ */
+#ifndef DISPATCH_PRIVATE_H
+#define DISPATCH_PRIVATE_H
+
+#include "dispatch/binding.h"
+
+/* A segment that a cursor needs until all its items of it are settled. */
+struct hold {
+    struct segment *segment;
+    uint32_t items;
+};
+
+/* A change that matched, from cursor_take() until it is settled. */
+struct item {
+    struct list pending;    /* cursor->pending, in the order received                      */
+    struct item *lane_next; /* lane queue, or the binding's free items                     */
+    struct cursor *cursor;
+    struct hold *hold;
+    uint32_t row;
+    uint32_t attempts; /* deliveries                                                       */
+    uint32_t faults;   /* those that failed without the sink having said when to come back */
+    int64_t ordinal;   /* of its row on the stream                                         */
+    int64_t first_ms;  /* wall clock of the first delivery                                 */
+    int64_t letter;    /* the dead letter that it is, on replay                            */
+};
+
+/* Changes that must be handled in this order. Per document with several lanes, since a document
+ * always has the same one. */
+struct lane {
+    struct cursor *cursor;
+    struct item *head, **tail;
+    uint32_t count;
+    size_t bytes;
+    struct batch *sent; /* made of the first items of the queue                           */
+    uint32_t limit;     /* changes of a batch while it is bisected; 0: no limit           */
+    uint32_t failures;  /* in a row                                                       */
+    struct timer timer; /* until the next try, or until a batch is sent that is not full  */
+    bool backing_off, waited;
+    struct list ready; /* binding->ready                                                 */
+};
+
+struct cursor {
+    struct list link; /* binding->cursors                                                  */
+    struct binding *binding;
+    struct stream_name stream;
+    struct list pending; /* items                                                          */
+    struct lane *lanes;  /* of options.concurrency; made with the first item               */
+    struct buf received, committed;
+    int64_t received_ordinal;
+    struct list dirty; /* binding->dirty                                                   */
+    bool replays;      /* of dead letters: it has no position                              */
+    bool retired;      /* gone when it is empty                                            */
+};
+
+enum binding_state {
+    BINDING_NEW,
+    BINDING_STARTING,
+    BINDING_RUNNING,
+    BINDING_HELD,
+    BINDING_DRAINING, /* waits for what is in flight                                       */
+    BINDING_STOPPING, /* the instance ends                                                 */
+    BINDING_DRAINED
+};
+
+struct binding {
+    struct binding_setup setup;
+    struct instance *instance;
+    bool instance_up, configuring;
+    enum binding_state state;
+    char why[400]; /* held                                                                 */
+    struct list cursors, dirty, ready;
+    struct item *free_items;
+    uint32_t inflight, inflight_max; /* batches                                            */
+    uint32_t rows;                   /* items                                              */
+    size_t bytes;                    /* of their segments                                  */
+    bool was_full;
+    uint32_t commits; /* in the store's hands                                              */
+    uint32_t settled; /* rows since the last commit                                        */
+    struct timer commit_timer;
+    struct task drain_task;
+    int64_t drain_deadline_ms;
+    struct binding_stats stats;
+};
+
+/* A batch in flight: `job` is what the instance sees of it. */
+struct batch {
+    struct job job;
+    struct lane *lane;
+    uint32_t count;
+    tr_change changes[];
+};
+
+static inline const tr_change *item_change(const struct item *item)
+{
+    return &item->hold->segment->rows[item->row];
+}
+
+/* binding.c */
+void binding_hold(struct binding *binding, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void binding_pump(struct binding *binding);  /* sends what may be sent */
+void binding_check(struct binding *binding); /* room, idle, drained: after things settled  */
+
+/* cursor.c */
+void cursor_free(struct cursor *cursor);
+/* Frees it if it is retired and has nothing left to settle or commit. */
+void cursor_reap(struct cursor *cursor);
+struct hold *hold_new(struct binding *binding, struct segment *segment);
+void hold_release(struct binding *binding, struct hold *hold);
+struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row);
+void item_settle(struct item *item);
+/* The position behind everything settled, and its ordinal. */
+tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
+struct lane *cursor_lane(struct cursor *cursor, tr_str id);
+/* The one for dead letters of a stream; made when it is not there. */
+struct cursor *cursor_replays(struct binding *binding, const struct stream_name *stream);
+
+/* lane.c */
+void lane_push(struct lane *lane, struct item *item);
+struct item *lane_pop(struct lane *lane);
+void lane_update(struct lane *lane); /* joins or leaves the ready ones                     */
+bool lane_send(struct lane *lane);
+void lane_back_off(struct lane *lane, uint32_t retry_after_ms);
+void lane_clear(struct lane *lane); /* it sends nothing any more                           */
+
+/* outcome.c: job->done */
+void outcome_apply(struct job *job);
+
+/* reject.c: takes items that are in no lane. */
+void reject_items(struct binding *binding, struct item **items, uint32_t count,
+                  const char *const *messages);
+void replay_settled(struct item *item);
+
+/* commit.c */
+void commit_mark(struct cursor *cursor); /* its watermark may have moved                   */
+void commit_flush(struct binding *binding);
+void commit_due(struct timer *timer);
+
+#endif

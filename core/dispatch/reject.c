@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changes that were refused for good: dead letters, and their way back.
+ *
+ * A change that becomes a dead letter is settled when the store says that the letter is
+ * durable, and not before: only then may a checkpoint pass it. A letter that is sent again
+ * stays in the store until the plugin has taken it.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dispatch/private.h"
+#include "observe/log.h"
+
+struct letter_commit {
+    struct store_commit commit;
+    struct binding *binding;
+    struct arena arena;
+    struct item **items;
+    struct store_op ops[];
+};
+
+static struct letter_commit *commit_new(struct binding *binding, uint32_t count)
+{
+    struct letter_commit *letters = mem_zero(1, sizeof(*letters) +
+                                                    count * sizeof(struct store_op));
+
+    arena_init(&letters->arena, 1024);
+    letters->binding = binding;
+    letters->items = arena_alloc(&letters->arena, count * sizeof(struct item *));
+    letters->commit.binding = str_c(binding->setup.name);
+    letters->commit.ops = letters->ops;
+    letters->commit.ops_count = count;
+    return letters;
+}
+
+static void commit_done(struct store_commit *done)
+{
+    struct letter_commit *letters = list_entry(done, struct letter_commit, commit);
+    struct binding *binding = letters->binding;
+
+    binding->commits--;
+    if (done->status == STORE_FULL)
+        binding_hold(binding, "its dead letters are at their bound (dead_letter_max); see "
+                              "`tailrace dead-letter list`, replay or purge them, and reload");
+    for (size_t i = 0; done->status == STORE_DONE && i < done->ops_count; i++)
+        item_settle(letters->items[i]);
+    arena_fini(&letters->arena);
+    free(letters);
+    binding_check(binding);
+}
+
+static void submit(struct letter_commit *letters)
+{
+    letters->commit.done = commit_done;
+    letters->binding->commits++;
+    store_commit_submit(letters->binding->setup.store, &letters->commit);
+}
+
+/* The operation for one item; its slices live in the item's segment, which stays. */
+static void fill(struct letter_commit *letters, uint32_t i, struct item *item,
+                 const char *message)
+{
+    const tr_change *change = item_change(item);
+    const struct stream_name *stream = &item->cursor->stream;
+    int64_t now = clock_wall_ms();
+    struct store_op *op = &letters->ops[i];
+
+    letters->items[i] = item;
+    op->kind = item->letter ? STORE_FAIL_DEAD_LETTER : STORE_ADD_DEAD_LETTER;
+    op->dead_letter = (struct store_dead_letter){
+        .id = item->letter,
+        .binding = str_c(letters->binding->setup.name),
+        .stream = stream->key,
+        .source = stream->source,
+        .db = stream->db,
+        .doc_id = change->id,
+        .revs = change->revs,
+        .seq = change->seq,
+        .error = arena_str(&letters->arena, str_c(message[0] ? message : "no reason given")),
+        .attempts = item->attempts,
+        .first_ms = item->first_ms ? item->first_ms : now,
+        .last_ms = now,
+        .row = change->raw,
+        .row_cut = (change->flags & FEED_ROW_CUT) != 0,
+    };
+}
+
+static void log_reject(const struct item *item, const char *what, const char *message)
+{
+    log_warn(what, LOG_C("rule", item->cursor->binding->setup.name),
+             LOG_S("db", item->cursor->stream.db), LOG_S("id", item_change(item)->id),
+             LOG_S("rev", item_change(item)->rev), LOG_I("attempts", item->attempts),
+             LOG_C("reason", message));
+}
+
+void reject_items(struct binding *binding, struct item **items, uint32_t count,
+                  const char *const *messages)
+{
+    enum on_reject on_reject = binding->setup.options.on_reject;
+    struct letter_commit *letters;
+
+    if (on_reject == ON_REJECT_STOP) {
+        /* They stay pending, in no lane: the position is held just before them. */
+        log_reject(items[0], "change rejected: the rule stops", messages[0]);
+        binding_hold(binding,
+                     "a change was rejected and on_reject is \"stop\": %s; mend the "
+                     "cause and restart or reload tailrace",
+                     messages[0]);
+        return;
+    }
+    if (on_reject == ON_REJECT_SKIP && !items[0]->letter) {
+        for (uint32_t i = 0; i < count; i++) {
+            log_reject(items[i], "change rejected: skipped", messages[i]);
+            binding->stats.skipped++;
+            item_settle(items[i]);
+        }
+        return;
+    }
+    letters = commit_new(binding, count);
+    for (uint32_t i = 0; i < count; i++) {
+        log_reject(items[i], "change rejected: kept as a dead letter", messages[i]);
+        binding->stats.dead++;
+        fill(letters, i, items[i], messages[i]);
+    }
+    submit(letters);
+}
+
+/* ---- the way back ---- */
+
+void replay_settled(struct item *item)
+{
+    struct letter_commit *letters = commit_new(item->cursor->binding, 1);
+
+    letters->items[0] = item;
+    letters->ops[0].kind = STORE_DELETE_DEAD_LETTER;
+    letters->ops[0].dead_letter.id = item->letter;
+    submit(letters);
+}
+
+/* A letter that cannot be sent: its mark goes, so that it is not tried over and over. */
+struct unsent_commit {
+    struct store_commit commit;
+    struct store_op op;
+    struct binding *binding;
+};
+
+static void unsent_done(struct store_commit *done)
+{
+    struct unsent_commit *unsent = list_entry(done, struct unsent_commit, commit);
+    struct binding *binding = unsent->binding;
+
+    binding->commits--;
+    free(unsent);
+    binding_check(binding);
+}
+
+static void cannot_send(struct binding *binding, int64_t id, const char *why)
+{
+    struct unsent_commit *unsent = mem_new(struct unsent_commit);
+
+    log_warn("dead letter cannot be replayed", LOG_C("rule", binding->setup.name),
+             LOG_I("letter", id), LOG_C("reason", why));
+    unsent->binding = binding;
+    unsent->op.kind = STORE_FAIL_DEAD_LETTER;
+    unsent->op.dead_letter = (struct store_dead_letter){
+        .id = id, .error = str_c(why), .last_ms = clock_wall_ms()};
+    unsent->commit.binding = str_c(binding->setup.name);
+    unsent->commit.ops = &unsent->op;
+    unsent->commit.ops_count = 1;
+    unsent->commit.done = unsent_done;
+    binding->commits++;
+    store_commit_submit(binding->setup.store, &unsent->commit);
+}
+
+void binding_replay(struct binding *binding, const struct store_dead_letter *letter)
+{
+    const struct stream_name stream = {
+        .key = letter->stream, .source = letter->source, .db = letter->db};
+    struct cursor *cursor;
+    struct segment *segment;
+    struct hold *hold;
+    struct item *item;
+
+    segment = letter->row_cut ? NULL : segment_of_row(letter->row);
+    if (!segment) {
+        cannot_send(binding, letter->id,
+                    letter->row_cut
+                        ? "only the head of this row was kept: it was longer than the "
+                          "source's max_row; write the document again instead"
+                        : "the stored row is not a row");
+        return;
+    }
+    cursor = cursor_replays(binding, &stream);
+    hold = hold_new(binding, segment);
+    item = item_new(cursor, hold, 0);
+    item->letter = letter->id;
+    hold_release(binding, hold);
+    segment_unref(segment);
+    lane_push(cursor_lane(cursor, segment->rows[0].id), item);
+    lane_update(cursor_lane(cursor, segment->rows[0].id));
+    binding_pump(binding);
+}

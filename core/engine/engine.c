@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine: starts what a generation of settings describes, compares generations on a reload,
+ * notices when all is done, and ends it all in order. Made by the cli; on the loop thread.
+ */
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/private.h"
+#include "observe/log.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    WATCH_MS = 1000,         /* marks in the store, streams that do not come on             */
+    ONCE_PATIENCE_MS = 30000 /* `run --once` waits so long for a source that does not answer */
+};
+
+/* ---- the end ---- */
+
+static void finish(struct engine *engine)
+{
+    if (engine->finished)
+        return;
+    engine->finished = true;
+    loop_clear_timer(engine->loop, &engine->drain_timer);
+    loop_clear_timer(engine->loop, &engine->watch_timer);
+    engine->options.finished(engine->options.ctx, engine->exit_code);
+}
+
+/* A batch that does not come back cannot be waited for, and its memory cannot be freed under
+ * the plugin. What is settled is committed; the rest is delivered again by the next start. */
+static void drain_overdue(struct timer *timer)
+{
+    struct engine *engine = list_entry(timer, struct engine, drain_timer);
+
+    log_warn("batches in flight did not come back in time: ending without them, they will be "
+             "delivered again");
+    list_each (it, &engine->rules)
+        binding_commit(list_entry(it, struct running_rule, link)->binding);
+    store_close(engine->store);
+    log_notice("stopped");
+    _exit(engine->exit_code);
+}
+
+void engine_stop(struct engine *engine)
+{
+    int64_t deadline = clock_ms() + engine->settings->drain_ms;
+
+    if (engine->stopping) {
+        if (!engine->finished)
+            drain_overdue(&engine->drain_timer);
+        return;
+    }
+    engine->stopping = true;
+    log_notice("stopping: waiting for batches in flight",
+               LOG_I("drain_timeout_ms", engine->settings->drain_ms));
+    engine->drain_timer.fire = drain_overdue;
+    loop_set_timer(engine->loop, &engine->drain_timer, engine->settings->drain_ms);
+    list_each (it, &engine->rules)
+        running_rule_drain(list_entry(it, struct running_rule, link), deadline);
+    if (list_empty(&engine->rules))
+        finish(engine);
+}
+
+void engine_fail(struct engine *engine, int exit_code)
+{
+    if (engine->options.mode == ENGINE_FOLLOW || engine->stopping)
+        return;
+    if (engine->exit_code == 0)
+        engine->exit_code = exit_code;
+    engine_look(engine);
+}
+
+/* ---- is all done? ---- */
+
+static bool stream_is_done(const struct stream *stream)
+{
+    if (stream->state != STREAM_READY || stream->question)
+        return false;
+    list_each (it, &stream->subscriptions) {
+        const struct subscription *subscription = list_entry(it, struct subscription,
+                                                             in_stream);
+        if (binding_held(subscription->rule->binding))
+            continue;
+        if (!subscription->reader || !subscription->reader->complete)
+            return false;
+    }
+    return true;
+}
+
+static bool sources_are_done(const struct engine *engine)
+{
+    list_each (it, &engine->sources) {
+        const struct source *source = list_entry(it, struct source, link);
+        if (!source_is_known(source))
+            return false;
+        list_each (link, &source->stream_list) {
+            if (!stream_is_done(list_entry(link, struct stream, link)))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool rules_are_done(struct engine *engine)
+{
+    list_each (it, &engine->rules) {
+        struct running_rule *rule = list_entry(it, struct running_rule, link);
+        if (binding_held(rule->binding)) {
+            if (engine->exit_code == 0)
+                engine->exit_code = error_exit_code(ERR_SOFTWARE);
+            continue;
+        }
+        if (!binding_is_running(rule->binding) || !binding_is_idle(rule->binding) ||
+            rule->replay_wanted)
+            return false;
+    }
+    return true;
+}
+
+static void look(struct task *task)
+{
+    struct engine *engine = list_entry(task, struct engine, look_task);
+
+    engine->look_posted = false;
+    if (engine->stopping || engine->options.mode == ENGINE_FOLLOW)
+        return;
+    if (engine->exit_code != 0 || (rules_are_done(engine) && sources_are_done(engine)))
+        engine_stop(engine);
+}
+
+void engine_look(struct engine *engine)
+{
+    if (engine->look_posted || engine->options.mode == ENGINE_FOLLOW)
+        return;
+    engine->look_posted = true;
+    engine->look_task.run = look;
+    loop_post(engine->loop, &engine->look_task);
+}
+
+static void watch_streams(struct engine *engine)
+{
+    list_each (it, &engine->sources) {
+        const struct source *source = list_entry(it, struct source, link);
+        list_each (link, &source->stream_list) {
+            const struct stream *stream = list_entry(link, struct stream, link);
+            if (stream->stuck_since_ms > 0 &&
+                clock_ms() - stream->stuck_since_ms > ONCE_PATIENCE_MS)
+                engine_fail(engine, error_exit_code(ERR_UNAVAIL));
+        }
+    }
+}
+
+static void watch(struct timer *timer)
+{
+    struct engine *engine = list_entry(timer, struct engine, watch_timer);
+
+    if (engine->stopping)
+        return;
+    replay_poll(engine);
+    if (engine->options.mode == ENGINE_ONCE)
+        watch_streams(engine);
+    loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
+}
+
+/* ---- rules of a generation ---- */
+
+static struct running_rule *find_running(struct engine *engine, tr_str name)
+{
+    list_each (it, &engine->rules) {
+        struct running_rule *rule = list_entry(it, struct running_rule, link);
+        if (str_eq(rule->settings->name, name))
+            return rule;
+    }
+    return NULL;
+}
+
+/* Starts what is wanted and does not run. A rule that changed starts when its old self is gone.
+ */
+static int start_missing(struct engine *engine, struct error *error)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < engine->settings->rules_count; i++) {
+        struct rule_settings *wanted = &engine->settings->rules[i];
+        struct error why;
+        if (!wanted->enabled || find_running(engine, wanted->name))
+            continue;
+        if (running_rule_new(engine, engine->settings, wanted, &why) < 0) {
+            log_error("rule cannot start", LOG_S("rule", wanted->name),
+                      LOG_C("reason", why.text));
+            if (rc == 0 && error)
+                *error = why;
+            rc = why.code;
+        }
+    }
+    return rc;
+}
+
+void engine_rule_gone(struct running_rule *rule)
+{
+    struct engine *engine = rule->engine;
+
+    if (rule->recording)
+        return; /* recorded() comes back here */
+    running_rule_free(rule);
+    if (!engine->stopping)
+        start_missing(engine, NULL);
+    else if (list_empty(&engine->rules))
+        finish(engine);
+}
+
+/* ---- reload ---- */
+
+/* True when the rule goes on as it is, or with new LIVE options. */
+static bool keep(struct running_rule *rule, struct settings *settings)
+{
+    struct rule_settings *wanted = settings_rule(settings, rule->settings->name);
+
+    if (!wanted || !wanted->enabled || binding_held(rule->binding) || !rule->source)
+        return false;
+    if (!str_eq(buf_str(&rule->source->settings->canonical),
+                buf_str(&wanted->source->canonical)))
+        return false;
+    if (str_eq(buf_str(&rule->settings->canonical), buf_str(&wanted->canonical)))
+        return true;
+    if (!str_eq(buf_str(&rule->settings->canonical_base), buf_str(&wanted->canonical_base)) ||
+        !binding_reconfigure(rule->binding, wanted->options))
+        return false;
+    log_info("rule takes new options", LOG_S("rule", wanted->name));
+    settings_ref(settings);
+    settings_unref(rule->options_generation);
+    rule->options_generation = settings;
+    return true;
+}
+
+static void log_diags(const struct diags *diags)
+{
+    for (const struct diag *diag = diags->first; diag; diag = diag->next)
+        log_at(diag->severity == DIAG_ERROR ? LOG_ERROR : LOG_WARN, diag->message,
+               LOG_C("file", diag->file), LOG_I("line", diag->line), LOG_C("key", diag->path),
+               LOG_C("remedy", diag->remedy));
+}
+
+static int load_passwords(struct engine *engine, const struct settings *settings,
+                          struct error *error)
+{
+    if (settings->passwords_file.len == 0)
+        return 0;
+    return secrets_load(engine->secrets, settings->passwords_file.ptr, error);
+}
+
+void engine_reload(struct engine *engine)
+{
+    struct settings *settings = NULL;
+    struct diags diags;
+    struct error error;
+    int rc;
+
+    if (engine->stopping)
+        return;
+    diags_init(&diags);
+    rc = settings_load(&engine->options.overrides, &diags, &settings);
+    if (rc == 0)
+        rc = settings_resolve(settings, &diags);
+    log_diags(&diags);
+    diags_fini(&diags);
+    if (rc == 0 && load_passwords(engine, settings, &error) < 0) {
+        log_error("passwords file cannot be read", LOG_C("reason", error.text));
+        rc = error.code;
+    }
+    if (rc < 0) {
+        log_error("the new configuration is refused, the old one stays in force");
+        settings_unref(settings);
+        return;
+    }
+    settings_unref(engine->settings);
+    engine->settings = settings;
+    list_each (it, &engine->rules) {
+        struct running_rule *rule = list_entry(it, struct running_rule, link);
+        if (!rule->leaving && !keep(rule, settings))
+            running_rule_drain(rule, clock_ms() + settings->drain_ms);
+    }
+    list_each (it, &engine->sources) {
+        struct source *source = list_entry(it, struct source, link);
+        if (source->session)
+            session_retry(source->session);
+    }
+    start_missing(engine, NULL);
+    log_notice("configuration loaded again", LOG_I("rules", settings->rules_count));
+}
+
+/* ---- making ---- */
+
+static int open_all(struct engine *engine, struct error *error)
+{
+    const struct settings *settings = engine->settings;
+    struct store_limits limits = {.count = settings->letters_count,
+                                  .bytes = settings->letters_bytes};
+    int rc;
+
+    engine->secrets = secrets_new();
+    rc = load_passwords(engine, settings, error);
+    if (rc < 0)
+        return rc;
+    rc = http_new(engine->loop, "tailrace/" TAILRACE_VERSION, &engine->http, error);
+    if (rc < 0)
+        return rc;
+    rc = store_open(settings->state_dir.ptr, 0, &engine->store, error);
+    if (rc < 0)
+        return rc;
+    store_set_limits(engine->store, &limits);
+    return store_start(engine->store, engine->loop, error);
+}
+
+int engine_new(const struct engine_options *options, struct settings *settings,
+               struct engine **ret_engine, struct error *error)
+{
+    struct engine *engine = mem_new(struct engine);
+    int rc;
+
+    engine->options = *options;
+    engine->loop = options->loop;
+    engine->settings = settings;
+    list_init(&engine->sources);
+    list_init(&engine->rules);
+    list_init(&engine->idle_readers);
+    rc = open_all(engine, error);
+    if (rc == 0)
+        rc = start_missing(engine, error);
+    if (rc < 0) {
+        engine_free(engine);
+        return rc;
+    }
+    engine->watch_timer.fire = watch;
+    loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
+    engine_look(engine);
+    *ret_engine = engine;
+    return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    loop_clear_timer(engine->loop, &engine->drain_timer);
+    loop_clear_timer(engine->loop, &engine->watch_timer);
+    list_each_safe (it, &engine->rules)
+        running_rule_free(list_entry(it, struct running_rule, link));
+    while (!list_empty(&engine->idle_readers))
+        reader_free(list_entry(engine->idle_readers.next, struct reader, link));
+    store_close(engine->store);
+    if (engine->http)
+        http_free(engine->http);
+    secrets_free(engine->secrets);
+    settings_unref(engine->settings);
+    free(engine);
+}
+
+static void add_stats(struct binding_stats *sum, const struct binding_stats *stats)
+{
+    sum->received += stats->received;
+    sum->filtered += stats->filtered;
+    sum->ok += stats->ok;
+    sum->dead += stats->dead;
+    sum->skipped += stats->skipped;
+    sum->retried += stats->retried;
+    sum->batches += stats->batches;
+}
+
+void engine_keep_stats(struct running_rule *rule)
+{
+    add_stats(&rule->engine->gone, binding_get_stats(rule->binding));
+}
+
+void engine_get_stats(const struct engine *engine, struct binding_stats *ret_stats)
+{
+    *ret_stats = engine->gone;
+    list_each(it, &engine->rules)
+        add_stats(ret_stats,
+                  binding_get_stats(list_entry(it, struct running_rule, link)->binding));
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A running rule: the binding of a rule, the source it reads, and the record of its first
+ * start. Made by engine.c at the start and on a reload; leaves by draining. Loop thread.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/private.h"
+#include "observe/log.h"
+
+#include <stdio.h>
+
+/* ---- what the binding reports ---- */
+
+static void on_started(void *ctx)
+{
+    struct running_rule *rule = ctx;
+
+    rule->replay_wanted = true;
+    replay_look(rule);
+    engine_look(rule->engine);
+}
+
+static void on_held(void *ctx, const char *why)
+{
+    struct running_rule *rule = ctx;
+
+    (void)why;
+    list_each (it, &rule->subscriptions)
+        reader_leave(list_entry(it, struct subscription, in_rule));
+    engine_look(rule->engine);
+}
+
+static void on_room(void *ctx)
+{
+    reader_room(ctx);
+}
+
+static void on_idle(void *ctx)
+{
+    struct running_rule *rule = ctx;
+
+    replay_look(rule);
+    engine_look(rule->engine);
+}
+
+static void on_drained(void *ctx)
+{
+    engine_rule_gone(ctx);
+}
+
+static const struct binding_events binding_events = {
+    .started = on_started,
+    .held = on_held,
+    .room = on_room,
+    .idle = on_idle,
+    .drained = on_drained,
+};
+
+/* ---- the record of its first start ---- */
+
+static void recorded(struct store_commit *commit)
+{
+    struct running_rule *rule = list_entry(commit, struct running_rule, record);
+
+    rule->recording = false;
+    rule->was_discovered = true;
+    if (rule->leaving)
+        engine_rule_gone(rule);
+}
+
+void running_rule_discovered(struct running_rule *rule)
+{
+    if (rule->was_discovered || rule->recording || rule->leaving)
+        return;
+    rule->recording = true;
+    /* Behind the first checkpoints, in the store's order: were it in front, a crash in between
+     * would make `now` mean the beginning. */
+    binding_commit(rule->binding);
+    rule->record_op = (struct store_op){
+        .kind = STORE_PUT_BINDING,
+        .binding = {.created_ms = clock_wall_ms(), .discovered = true},
+    };
+    rule->record = (struct store_commit){
+        .binding = rule->settings->name,
+        .ops = &rule->record_op,
+        .ops_count = 1,
+        .done = recorded,
+    };
+    store_commit_submit(rule->engine->store, &rule->record);
+}
+
+/* ---- making and ending ---- */
+
+static struct binding *make_binding(struct running_rule *rule)
+{
+    const struct rule_settings *settings = rule->settings;
+    struct engine *engine = rule->engine;
+    struct binding_setup setup = {
+        .name = settings->name.ptr,
+        .options = settings->binding,
+        .matcher = settings->matcher,
+        .loop = engine->loop,
+        .store = engine->store,
+        .instance =
+            {
+                .plugin = settings->plugin,
+                .options = settings->options,
+                .timeout_ms = settings->timeout_ms,
+                .grace_ms = settings->grace_ms,
+                .http = engine->http,
+                .secrets = engine->secrets,
+            },
+        .events = &binding_events,
+        .ctx = rule,
+    };
+
+    return binding_new(&setup);
+}
+
+int running_rule_new(struct engine *engine, struct settings *generation,
+                     struct rule_settings *settings, struct error *error)
+{
+    struct store_binding record = {0};
+    struct source *source = NULL;
+    struct running_rule *rule;
+    bool found = false;
+    int rc;
+
+    rc = store_binding_get(engine->store, settings->name, &record, &found, error);
+    if (rc < 0)
+        return rc;
+    if (engine->options.mode != ENGINE_REPLAY) {
+        rc = source_get(engine, generation, settings->source, &source, error);
+        if (rc < 0)
+            return rc;
+    }
+    rule = mem_new(struct running_rule);
+    rule->engine = engine;
+    rule->generation = generation;
+    settings_ref(generation);
+    rule->settings = settings;
+    rule->source = source;
+    rule->was_discovered = found && record.discovered;
+    list_init(&rule->subscriptions);
+    rule->binding = make_binding(rule);
+    list_push_back(&engine->rules, &rule->link);
+    binding_start(rule->binding);
+    if (source)
+        source_add_rule(source, rule);
+    return 0;
+}
+
+void running_rule_drain(struct running_rule *rule, int64_t deadline_ms)
+{
+    if (rule->leaving)
+        return;
+    rule->leaving = true;
+    while (!list_empty(&rule->subscriptions))
+        subscription_free(list_entry(rule->subscriptions.next, struct subscription, in_rule));
+    binding_drain(rule->binding, deadline_ms);
+}
+
+void running_rule_free(struct running_rule *rule)
+{
+    while (!list_empty(&rule->subscriptions))
+        subscription_free(list_entry(rule->subscriptions.next, struct subscription, in_rule));
+    engine_keep_stats(rule);
+    binding_free(rule->binding);
+    list_remove(&rule->link);
+    source_release(rule->source);
+    settings_unref(rule->options_generation);
+    settings_unref(rule->generation);
+    free(rule);
+}

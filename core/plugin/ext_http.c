@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tr.http/1: requests of plugins, on the host's own connections.
+ *
+ *     send() on the worker ──outbox──▶ loop: http_start() … on_done ──inbox──▶ done() on the
+ * worker
+ *
+ * A request is one block of memory that holds copies of all it needs; it belongs to the worker,
+ * then to the loop, then to the worker again, which frees it. The outbox is handed over as a
+ * whole, so a batch of a hundred requests wakes the loop once. A pool lives on the loop: it is
+ * made when the first request arrives there and freed when the client is.
+ */
+#include "base/mem.h"
+#include "http/client.h"
+#include "http/url.h"
+#include "plugin/private.h"
+
+#include <tailrace/ext/http.h>
+
+#include <stdio.h>
+
+struct tr_http_client {
+    struct list link; /* worker: instance->http_clients                                    */
+    struct instance *instance;
+    struct http_options options; /* its strings are copies                                 */
+    char *ca_file, *proxy;
+    size_t keep_max;
+    struct list open;   /* worker: requests whose done() is to come                      */
+    struct list outbox; /* under the lock: sent, not seen by the loop                    */
+    bool outbox_posted; /* under the lock                                               */
+    bool ending;        /* worker: no more is sent */
+    pthread_mutex_t lock;
+    struct http_pool *pool; /* loop                                                        */
+    struct list running;    /* loop: started requests                                       */
+    struct task flush;      /* worker to loop: start the outbox                             */
+    struct task close;      /* worker to loop: end what runs, or free all                   */
+};
+
+struct request {
+    struct list link;    /* worker: client->open                                           */
+    struct list passing; /* outbox, then running                                           */
+    struct tr_http_client *client;
+    uint64_t id;
+    void *user;
+    void (*done)(void *user, const tr_http_response *response);
+    struct http_call call;
+    uint32_t on_the_way; /* worker: what is to come back before it may be freed             */
+    bool cancelling, over;
+    struct task cancel;
+    struct work cancelled, finished;
+    tr_http_response response; /* its strings are in `kept`                                */
+    struct buf kept;
+    size_t error_len;
+    struct http_header headers[]; /* and behind them the bytes of all strings              */
+};
+
+/* ---- the way back: the answer, on the worker ---- */
+
+static void request_release(struct request *request)
+{
+    if (--request->on_the_way > 0)
+        return;
+    list_remove(&request->link);
+    buf_fini(&request->kept);
+    free(request);
+}
+
+static void request_finished(struct work *work)
+{
+    struct request *request = list_entry(work, struct request, finished);
+
+    request->over = true;
+    request->response.error = str_n(request->kept.ptr, request->error_len);
+    request->response.body = str_from(buf_str(&request->kept), request->error_len);
+    request->done(request->user, &request->response);
+    request_release(request);
+}
+
+/* Loop: the request is over, one way or another. */
+static void answer(struct request *request, int status, const char *error, tr_str body,
+                   int64_t retry_after_ms, uint32_t flags)
+{
+    list_remove(&request->passing);
+    request->response = (tr_http_response){
+        .size = sizeof(tr_http_response),
+        .status = status,
+        .retry_after_ms = (uint32_t)retry_after_ms,
+        .flags = flags,
+    };
+    buf_add_c(&request->kept, error);
+    request->error_len = request->kept.len;
+    buf_add_str(&request->kept, body);
+    request->finished.run = request_finished;
+    worker_post(&request->client->instance->worker, &request->finished);
+}
+
+static void call_done(struct http_call *call, const struct http_result *result)
+{
+    struct request *request = list_entry(call, struct request, call);
+
+    answer(request, result->end == HTTP_ANSWERED ? result->status : 0, result->error,
+           result->body, result->retry_after_ms,
+           result->end == HTTP_REFUSED ? TR_HTTP_REFUSED : 0);
+}
+
+/* ---- the way out: from the outbox into the pool, on the loop ---- */
+
+static void start_request(struct tr_http_client *client, struct request *request)
+{
+    struct error error = {0};
+    uint32_t flags = 0;
+    int rc = 0;
+
+    list_push_back(&client->running, &request->passing);
+    if (!client->pool)
+        rc = http_pool_new(client->instance->setup.http, &client->options, &client->pool,
+                           &error);
+    if (rc == 0) {
+        rc = http_start(client->pool, &request->call, &error);
+        flags = rc == ERR_CONFIG ? TR_HTTP_REFUSED : 0; /* sent again it would fail again  */
+    }
+    if (rc < 0)
+        answer(request, 0, error.text, STR(""), 0, flags);
+}
+
+static void flush_outbox(struct task *task)
+{
+    struct tr_http_client *client = list_entry(task, struct tr_http_client, flush);
+    struct list taken, *link;
+
+    list_init(&taken);
+    pthread_mutex_lock(&client->lock);
+    list_append(&taken, &client->outbox);
+    client->outbox_posted = false;
+    pthread_mutex_unlock(&client->lock);
+    while ((link = list_pop(&taken)) != NULL)
+        start_request(client, list_entry(link, struct request, passing));
+}
+
+/* ---- send ---- */
+
+static size_t strings_size(const tr_http_request *given)
+{
+    size_t size = given->method.len + given->url.len + given->body.len + 3;
+
+    for (uint32_t i = 0; i < given->headers_count; i++)
+        size += given->headers[i].name.len + given->headers[i].value.len;
+    return size;
+}
+
+static tr_str put(char **at, tr_str s)
+{
+    tr_str copy = str_n(*at, s.len);
+
+    if (s.len > 0)
+        memcpy(*at, s.ptr, s.len);
+    *at += s.len;
+    return copy;
+}
+
+static const char *put_cstr(char **at, tr_str s)
+{
+    const char *copy = put(at, s).ptr;
+
+    *(*at)++ = '\0';
+    return copy;
+}
+
+static struct request *copy_request(struct tr_http_client *client, const tr_http_request *given)
+{
+    size_t headers = given->headers_count * sizeof(struct http_header);
+    struct request *request = mem_zero(1, sizeof(*request) + headers + strings_size(given));
+    char *at = (char *)request + sizeof(*request) + headers;
+
+    for (uint32_t i = 0; i < given->headers_count; i++) {
+        request->headers[i].name = put(&at, given->headers[i].name);
+        request->headers[i].value = put(&at, given->headers[i].value);
+    }
+    request->client = client;
+    request->on_the_way = 1;
+    request->id = ++client->instance->ids;
+    request->user = given->user;
+    request->done = given->done;
+    request->call = (struct http_call){
+        .url = put_cstr(&at, given->url),
+        .method = given->method.len > 0 ? put_cstr(&at, given->method) : NULL,
+        .headers = request->headers,
+        .headers_count = given->headers_count,
+        .body = put(&at, given->body),
+        .timeout_ms = given->timeout_ms ? given->timeout_ms : 30000,
+        .keep_max = client->keep_max,
+        .on_done = call_done,
+    };
+    return request;
+}
+
+static bool is_clean(tr_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static bool is_sendable(const tr_http_request *given)
+{
+    struct url url = {0};
+
+    if (!TR_ROOM(given, tr_http_request, done) || !given->done || given->url.len == 0)
+        return false;
+    if (!is_clean(given->url) || !is_clean(given->method))
+        return false;
+    for (uint32_t i = 0; i < given->headers_count; i++)
+        if (!is_clean(given->headers[i].name) || !is_clean(given->headers[i].value))
+            return false;
+    if (url_parse(given->url, &url, NULL) < 0)
+        return false;
+    url_fini(&url);
+    return true;
+}
+
+static tr_status http_ext_send(tr_http_client *client, const tr_http_request *given,
+                               uint64_t *ret_id)
+{
+    struct request *request;
+    bool post;
+
+    if (!is_sendable(given) || !host_on_worker(client->instance, "tr_http.send"))
+        return TR_EINVAL;
+    if (client->ending)
+        return TR_ESTALE;
+    request = copy_request(client, given);
+    list_push_back(&client->open, &request->link);
+    if (ret_id)
+        *ret_id = request->id;
+    pthread_mutex_lock(&client->lock);
+    list_push_back(&client->outbox, &request->passing);
+    post = !client->outbox_posted;
+    client->outbox_posted = true;
+    pthread_mutex_unlock(&client->lock);
+    if (post)
+        loop_post(client->instance->setup.loop, &client->flush);
+    return TR_OK;
+}
+
+/* ---- cancel ---- */
+
+static void request_cancelled(struct work *work)
+{
+    request_release(list_entry(work, struct request, cancelled));
+}
+
+static void cancel_on_loop(struct task *task)
+{
+    struct request *request = list_entry(task, struct request, cancel);
+
+    /* Its answer may have crossed this task on the way. */
+    if (http_is_active(&request->call)) {
+        http_cancel(&request->call);
+        answer(request, 0, "cancelled", STR(""), 0, 0);
+    }
+    request->cancelled.run = request_cancelled;
+    worker_post(&request->client->instance->worker, &request->cancelled);
+}
+
+static tr_status http_ext_cancel(tr_http_client *client, uint64_t id)
+{
+    if (!host_on_worker(client->instance, "tr_http.cancel"))
+        return TR_EINVAL;
+    list_each (it, &client->open) {
+        struct request *request = list_entry(it, struct request, link);
+        if (request->id != id || request->cancelling || request->over)
+            continue;
+        request->cancelling = true;
+        request->on_the_way++;
+        request->cancel.run = cancel_on_loop;
+        loop_post(client->instance->setup.loop, &request->cancel);
+        return TR_OK;
+    }
+    return TR_ESTALE;
+}
+
+/* ---- clients ---- */
+
+static void client_delete(struct tr_http_client *client)
+{
+    pthread_mutex_destroy(&client->lock);
+    free(client->ca_file);
+    free(client->proxy);
+    free(client);
+}
+
+static void free_on_loop(struct task *task)
+{
+    struct tr_http_client *client = list_entry(task, struct tr_http_client, close);
+
+    if (client->pool)
+        http_pool_free(client->pool);
+    client_delete(client);
+}
+
+static void end_on_loop(struct task *task)
+{
+    struct tr_http_client *client = list_entry(task, struct tr_http_client, close);
+
+    list_each_safe (it, &client->running) {
+        struct request *request = list_entry(it, struct request, passing);
+        http_cancel(&request->call);
+        answer(request, 0, "cancelled: the client ends", STR(""), 0, 0);
+    }
+}
+
+static tr_status http_ext_client_new(const tr_host *host, const tr_http_options *given,
+                                     tr_http_client **ret_client, tr_error *error)
+{
+    struct instance *instance = instance_of(host);
+    struct tr_http_client *client;
+    tr_http_options options = {0};
+
+    (void)error;
+    if (!given || given->size < offsetof(tr_http_options, connect_timeout_ms))
+        return TR_EINVAL;
+    memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+    client = mem_new(struct tr_http_client);
+    client->instance = instance;
+    client->ca_file = str_dup(options.ca_file);
+    client->proxy = str_dup(options.proxy);
+    client->keep_max = options.max_response ? options.max_response : 1 << 20;
+    client->options = (struct http_options){
+        .secrets = instance->setup.secrets,
+        .ca_file = str_c(client->ca_file),
+        .proxy = str_c(client->proxy),
+        .insecure = options.insecure_tls != 0,
+        .deny_private = options.deny_private != 0,
+        .connect_timeout_ms = options.connect_timeout_ms,
+        .max_connections = options.max_connections,
+        .max_redirects = options.max_redirects,
+    };
+    list_init(&client->open);
+    list_init(&client->outbox);
+    list_init(&client->running);
+    client->flush.run = flush_outbox;
+    pthread_mutex_init(&client->lock, NULL);
+    list_push_back(&instance->http_clients, &client->link);
+    *ret_client = client;
+    return TR_OK;
+}
+
+/* Ends what is under way and runs its done() calls. */
+static void drain(struct tr_http_client *client)
+{
+    client->ending = true; /* a done() that sends again at each failure would never end    */
+    if (list_empty(&client->open))
+        return;
+    client->close.run = end_on_loop;
+    loop_post(client->instance->setup.loop, &client->close);
+    while (!list_empty(&client->open))
+        worker_run_one(&client->instance->worker);
+}
+
+static void http_ext_client_free(tr_http_client *client)
+{
+    if (!client)
+        return;
+    list_remove(&client->link);
+    if (!client->instance->setup.loop) { /* a bare instance: the loop never saw it         */
+        client_delete(client);
+        return;
+    }
+    drain(client);
+    client->close.run = free_on_loop;
+    loop_post(client->instance->setup.loop, &client->close);
+}
+
+void ext_http_end(struct instance *instance)
+{
+    list_each (it, &instance->http_clients)
+        drain(list_entry(it, struct tr_http_client, link));
+}
+
+void ext_http_free(struct instance *instance)
+{
+    while (!list_empty(&instance->http_clients))
+        http_ext_client_free(
+            list_entry(instance->http_clients.next, struct tr_http_client, link));
+}
+
+const void *ext_http_table(void)
+{
+    static const tr_http table = {
+        .size = sizeof(table),
+        .client_new = http_ext_client_new,
+        .client_free = http_ext_client_free,
+        .send = http_ext_send,
+        .cancel = http_ext_cancel,
+    };
+
+    return &table;
+}

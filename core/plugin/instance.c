@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An instance's life: start, configure, stop on its worker, batches in and outcomes back, and
+ * the deadline of each batch. Called by dispatch and engine on the loop thread.
+ */
+#include "plugin/instance.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "observe/log.h"
+#include "plugin/private.h"
+
+#include <stdio.h>
+
+#include <tailrace/ext/explain.h>
+
+/* ---- making ---- */
+
+struct instance *instance_new(const struct instance_setup *setup)
+{
+    struct instance *instance = mem_new(struct instance);
+
+    instance->setup = *setup;
+    instance->config.values = setup->options;
+    tickets_init(&instance->tickets);
+    list_init(&instance->timers);
+    list_init(&instance->http_clients);
+    host_init(instance);
+    return instance;
+}
+
+void instance_free(struct instance *instance)
+{
+    if (!instance)
+        return;
+    worker_join(&instance->worker);
+    tickets_fini(&instance->tickets);
+    free(instance);
+}
+
+/* ---- the plugin's control functions ---- */
+
+static const tr_plugin *calls(const struct instance *instance)
+{
+    return &instance->setup.plugin->descriptor;
+}
+
+/* Texts come into a zeroed buffer of one byte more than the plugin is told of: one that forgets
+ * the NUL does no harm. */
+static int failed(const struct instance *instance, const char *function, tr_status status,
+                  const char *text, struct error *error)
+{
+    return error_set(error, ERR_CONFIG, "rule %s: plugin %s: %s%s%s (status %d)",
+                     instance->setup.rule, calls(instance)->name, function,
+                     text[0] ? ": " : " failed", text, status);
+}
+
+int instance_check(struct instance *instance, struct error *error)
+{
+    char text[256] = "";
+    tr_error plugin_error = {
+        .size = sizeof(plugin_error), .cap = sizeof(text) - 1, .buf = text};
+    tr_status status;
+
+    if (!calls(instance)->check)
+        return 0;
+    status = calls(instance)->check(&instance->host, &instance->config, &plugin_error);
+    return status == TR_OK ? 0 : failed(instance, "check", status, text, error);
+}
+
+static int plugin_configure(struct instance *instance, struct error *error)
+{
+    char text[256] = "";
+    tr_error plugin_error = {
+        .size = sizeof(plugin_error), .cap = sizeof(text) - 1, .buf = text};
+    tr_status status = TR_OK;
+
+    if (calls(instance)->configure)
+        status = calls(instance)->configure(instance->self, &instance->config, &plugin_error);
+    return status == TR_OK ? 0 : failed(instance, "configure", status, text, error);
+}
+
+static int plugin_open(struct instance *instance, struct error *error)
+{
+    char text[256] = "";
+    tr_error plugin_error = {
+        .size = sizeof(plugin_error), .cap = sizeof(text) - 1, .buf = text};
+    tr_status status = calls(instance)->open(&instance->host, &instance->self, &plugin_error);
+
+    if (status != TR_OK)
+        return failed(instance, "open", status, text, error);
+    instance->opened = true;
+    return plugin_configure(instance, error);
+}
+
+static int plugin_start(struct instance *instance, struct error *error)
+{
+    char text[256] = "";
+    tr_error plugin_error = {
+        .size = sizeof(plugin_error), .cap = sizeof(text) - 1, .buf = text};
+    tr_status status = TR_OK;
+
+    if (calls(instance)->start)
+        status = calls(instance)->start(instance->self, &plugin_error);
+    return status == TR_OK ? 0 : failed(instance, "start", status, text, error);
+}
+
+static void plugin_close(struct instance *instance)
+{
+    if (!instance->opened)
+        return;
+    ext_timer_end(instance);
+    ext_http_end(instance);
+    calls(instance)->close(instance->self);
+    ext_http_free(instance);
+    instance->opened = false;
+    instance->self = NULL;
+}
+
+int instance_explain(struct instance *instance, const tr_batch *batch,
+                     void (*line)(void *user, tr_str text), void *user, struct error *error)
+{
+    const tr_explain *explain = NULL;
+    int rc;
+
+    if (calls(instance)->get_ext)
+        explain = calls(instance)->get_ext(TR_EXT_EXPLAIN);
+    if (!explain)
+        return error_set(error, ERR_UNAVAIL, "plugin %s does not explain itself",
+                         calls(instance)->name);
+    rc = plugin_open(instance, error);
+    if (rc == 0 && explain->explain(instance->self, batch, line, user) != TR_OK)
+        rc = error_set(error, ERR_SOFTWARE, "plugin %s: explain failed", calls(instance)->name);
+    plugin_close(instance);
+    return rc;
+}
+
+/* ---- control work: one at a time, on the worker, answered on the loop ---- */
+
+static void end_worker(struct instance *instance)
+{
+    plugin_close(instance);
+    worker_end(&instance->worker);
+    instance->ended = true;
+}
+
+static void start_done(struct task *task)
+{
+    struct instance *instance = list_entry(task, struct instance, control_done);
+    bool ok = instance->control_error.code == 0;
+
+    instance->setup.events->ready(instance->setup.ctx, ok ? NULL : &instance->control_error);
+}
+
+static void start_work(struct work *work)
+{
+    struct instance *instance = list_entry(work, struct instance, control);
+    int rc = plugin_open(instance, &instance->control_error);
+
+    if (rc == 0)
+        rc = plugin_start(instance, &instance->control_error);
+    if (rc < 0)
+        end_worker(instance);
+    loop_post(instance->setup.loop, &instance->control_done);
+}
+
+int instance_start(struct instance *instance, struct error *error)
+{
+    int rc = worker_start(&instance->worker, instance->setup.rule, error);
+
+    if (rc < 0)
+        return rc;
+    instance->control_error.code = 0;
+    instance->control.run = start_work;
+    instance->control_done.run = start_done;
+    worker_post(&instance->worker, &instance->control);
+    return 0;
+}
+
+static void configure_work(struct work *work)
+{
+    struct instance *instance = list_entry(work, struct instance, control);
+
+    instance->control_error.code = 0;
+    plugin_configure(instance, &instance->control_error);
+    loop_post(instance->setup.loop, &instance->control_done);
+}
+
+void instance_reconfigure(struct instance *instance, const struct config_values *options)
+{
+    instance->config.values = options;
+    instance->control.run = configure_work;
+    instance->control_done.run = start_done;
+    worker_post(&instance->worker, &instance->control);
+}
+
+static void stop_done(struct task *task)
+{
+    struct instance *instance = list_entry(task, struct instance, control_done);
+
+    instance->setup.events->stopped(instance->setup.ctx);
+}
+
+/* A plugin that cannot end well is ended all the same: what it had is settled or comes again.
+ */
+static void ended_badly(const struct instance *instance, const char *function, tr_status status)
+{
+    if (status != TR_OK)
+        log_warn("plugin did not end well", LOG_C("rule", instance->setup.rule),
+                 LOG_C("plugin", calls(instance)->name), LOG_C("function", function),
+                 LOG_I("status", status));
+}
+
+static void stop_work(struct work *work)
+{
+    struct instance *instance = list_entry(work, struct instance, control);
+    int64_t deadline_ms = instance->stop_deadline_ms;
+
+    if (instance->opened && calls(instance)->flush)
+        ended_badly(instance, "flush", calls(instance)->flush(instance->self, deadline_ms));
+    if (instance->opened && calls(instance)->stop)
+        ended_badly(instance, "stop", calls(instance)->stop(instance->self, deadline_ms));
+    end_worker(instance);
+    loop_post(instance->setup.loop, &instance->control_done);
+}
+
+void instance_stop(struct instance *instance, int64_t deadline_ms)
+{
+    instance->stop_deadline_ms = deadline_ms;
+    instance->control_done.run = stop_done;
+    instance->control.run = stop_work;
+    /* A start that failed, or that never was, has nothing to stop. */
+    if (!instance->worker.started || instance->ended)
+        loop_post(instance->setup.loop, &instance->control_done);
+    else
+        worker_post(&instance->worker, &instance->control);
+}
+
+/* ---- batches ---- */
+
+static void job_finished(struct task *task)
+{
+    struct job *job = list_entry(task, struct job, task);
+
+    loop_clear_timer(job->instance->setup.loop, &job->deadline);
+    if (job->late)
+        log_notice("late batch came back", LOG_C("rule", job->instance->setup.rule),
+                   LOG_S("db", job->batch.db), LOG_I("changes", job->batch.count));
+    job->done(job);
+}
+
+static void process_work(struct work *work)
+{
+    struct job *job = list_entry(work, struct job, work);
+    struct instance *instance = job->instance;
+    tr_outcome outcome = {.size = sizeof(outcome)};
+    struct job *ready;
+    bool ignored;
+    tr_status status = calls(instance)->process(instance->self, &job->batch, &outcome);
+
+    ready = tickets_returned(&instance->tickets, job, status, &outcome, &ignored);
+    if (ignored)
+        log_warn("plugin gave an outcome twice: the first one counts",
+                 LOG_C("rule", instance->setup.rule), LOG_C("plugin", calls(instance)->name));
+    if (ready)
+        loop_post(instance->setup.loop, &ready->task);
+}
+
+static void wedged(struct timer *timer)
+{
+    struct job *job = list_entry(timer, struct job, deadline);
+    struct instance *instance = job->instance;
+
+    if (!tickets_hold(&instance->tickets, job))
+        return;
+    log_error(
+        "plugin does not give its batch back: it counts as wedged; its checkpoint is held, "
+        "restart tailrace to end it",
+        LOG_C("rule", instance->setup.rule), LOG_C("plugin", calls(instance)->name),
+        LOG_S("db", job->batch.db), LOG_I("changes", job->batch.count));
+    instance->setup.events->wedged(instance->setup.ctx);
+}
+
+static void overdue(struct timer *timer)
+{
+    struct job *job = list_entry(timer, struct job, deadline);
+    struct instance *instance = job->instance;
+
+    /* Its outcome may be on the way to this thread. Then the plugin shall not hear of it again:
+     * with nothing in hand it may be closed at any time. */
+    if (!tickets_hold(&instance->tickets, job))
+        return;
+    job->late = true;
+    log_warn("batch is late: it is cancelled", LOG_C("rule", instance->setup.rule),
+             LOG_C("plugin", calls(instance)->name), LOG_S("db", job->batch.db),
+             LOG_I("changes", job->batch.count),
+             LOG_I("timeout_ms", instance->setup.timeout_ms));
+    timer->fire = wedged;
+    loop_set_timer(instance->setup.loop, timer, instance->setup.grace_ms);
+    if (calls(instance)->cancel)
+        calls(instance)->cancel(instance->self, job->batch.ticket);
+}
+
+bool instance_submit(struct instance *instance, struct job *job)
+{
+    job->instance = instance;
+    job->batch.size = sizeof(job->batch);
+    job->batch.deadline_ms = clock_ms() + instance->setup.timeout_ms;
+    job->items = NULL;
+    job->message[0] = '\0';
+    job->work.run = process_work;
+    job->task.run = job_finished;
+    job->deadline = (struct timer){.fire = overdue};
+    if (!tickets_open(&instance->tickets, job))
+        return false;
+    loop_set_timer(instance->setup.loop, &job->deadline, instance->setup.timeout_ms);
+    worker_post(&instance->worker, &job->work);
+    return true;
+}
+
+uint32_t instance_inflight(struct instance *instance)
+{
+    return tickets_count(&instance->tickets);
+}

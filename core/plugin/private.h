@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of core/plugin/ share about an instance, and no other folder sees.
+ *
+ * `host` is the first member: the tr_host that a plugin was given is the instance.
+ */
+#ifndef PLUGIN_PRIVATE_H
+#define PLUGIN_PRIVATE_H
+
+#include "plugin/instance.h"
+#include "plugin/worker.h"
+
+struct tr_config {
+    const struct config_values *values;
+};
+
+struct instance {
+    tr_host host;
+    struct instance_setup setup;
+    tr_config config;
+    tr_self *self;
+
+    struct worker worker;
+    struct tickets tickets;
+
+    struct work control; /* the start, configure or stop under way                         */
+    struct task control_done;
+    struct error control_error;
+    int64_t stop_deadline_ms;
+    bool opened, ended; /* the plugin has a self; the worker is ending                     */
+
+    struct list timers; /* worker: timers that are set (ext_timer.c)                 */
+    uint32_t timers_count;
+    bool timers_ending;
+    uint64_t ids;             /* worker: the last id given to a timer or request           */
+    struct list http_clients; /* worker: open clients (ext_http.c)                         */
+};
+
+static inline struct instance *instance_of(const tr_host *host)
+{
+    return (struct instance *)(uintptr_t)host;
+}
+
+/* host.c: fills instance->host. */
+void host_init(struct instance *instance);
+
+/* ext_*.c: the tables that get_ext() hands out. */
+const void *ext_http_table(void);
+const void *ext_json_table(void);
+const void *ext_secrets_table(void);
+const void *ext_timer_table(void);
+const void *ext_template_table(void);
+
+/* Writes `text` into a plugin's buffer by the rule of tr.json/1 decode(). */
+tr_status ext_copy_out(tr_str text, char *buf, size_t cap, size_t *ret_len);
+
+/* What an instance that ends leaves behind; worker, after the plugin's stop(), before close().
+ * A done() that is called meanwhile finds that it can set and send nothing any more. */
+void ext_timer_end(struct instance *instance);
+void ext_http_end(struct instance *instance);
+
+/* Clients that the plugin did not give back; after close(). */
+void ext_http_free(struct instance *instance);
+
+/* False, and a log line that names the function, when this thread is not the worker. */
+bool host_on_worker(const struct instance *instance, const char *function);
+
+#endif

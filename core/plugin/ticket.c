@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tickets: a table of slots behind a lock. Called by the loop, the worker, and any thread of a
+ * plugin's own.
+ */
+#include "plugin/ticket.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <stdio.h>
+
+void job_fini(struct job *job)
+{
+    free(job->items);
+    job->items = NULL;
+}
+
+void tickets_init(struct tickets *tickets)
+{
+    *tickets = (struct tickets){0};
+    pthread_mutex_init(&tickets->lock, NULL);
+}
+
+void tickets_fini(struct tickets *tickets)
+{
+    pthread_mutex_destroy(&tickets->lock);
+}
+
+/* The low part of a ticket is its slot, the high part counts up: no two are ever alike. */
+bool tickets_open(struct tickets *tickets, struct job *job)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&tickets->lock);
+    for (uint32_t i = 0; i < TICKETS_MAX && !found; i++) {
+        uint64_t number = ++tickets->issued;
+        if (tickets->slots[number % TICKETS_MAX])
+            continue;
+        job->batch.ticket = number;
+        job->running = true;
+        job->settled = job->late = false;
+        tickets->slots[number % TICKETS_MAX] = job;
+        tickets->open++;
+        found = true;
+    }
+    pthread_mutex_unlock(&tickets->lock);
+    return found;
+}
+
+static struct job *find(struct tickets *tickets, tr_ticket ticket)
+{
+    struct job *job = tickets->slots[ticket % TICKETS_MAX];
+
+    return job && job->batch.ticket == ticket ? job : NULL;
+}
+
+static bool is_item_status(int32_t status)
+{
+    return status == TR_OK || status == TR_RETRY || status == TR_REJECT;
+}
+
+static bool is_sound(const struct job *job, tr_status status, const tr_outcome *outcome)
+{
+    if (!is_item_status(status) && status != TR_FATAL)
+        return false;
+    if (outcome->items_count == 0)
+        return true;
+    if (outcome->items_count != job->batch.count || !outcome->items)
+        return false;
+    for (uint32_t i = 0; i < outcome->items_count; i++)
+        if (!is_item_status(outcome->items[i]))
+            return false;
+    return true;
+}
+
+static void take_message(struct job *job, tr_str message)
+{
+    size_t n = message.len < sizeof(job->message) - 1 ? message.len : sizeof(job->message) - 1;
+
+    if (!message.ptr)
+        n = 0;
+    if (n > 0)
+        memcpy(job->message, message.ptr, n);
+    job->message[n] = '\0';
+}
+
+/* Under the lock: the outcome is copied and the ticket is closed. */
+static void settle(struct tickets *tickets, struct job *job, tr_status status,
+                   const tr_outcome *outcome)
+{
+    job->status = status;
+    job->retry_after_ms = outcome->retry_after_ms;
+    if (outcome->items_count > 0 && status != TR_FATAL) {
+        job->items = mem_alloc(outcome->items_count * sizeof(*job->items));
+        memcpy(job->items, outcome->items, outcome->items_count * sizeof(*job->items));
+    }
+    take_message(job, outcome->message);
+    tickets->slots[job->batch.ticket % TICKETS_MAX] = NULL;
+    tickets->open--;
+    job->settled = true;
+}
+
+/* A caller's outcome may be shorter than ours: what it does not have is zero. */
+static tr_outcome copy_outcome(const tr_outcome *given)
+{
+    tr_outcome outcome = {0};
+
+    memcpy(&outcome, given, given->size < sizeof(outcome) ? given->size : sizeof(outcome));
+    outcome.size = sizeof(outcome);
+    return outcome;
+}
+
+tr_status tickets_complete(struct tickets *tickets, tr_ticket ticket, const tr_outcome *given,
+                           struct job **ret_ready)
+{
+    tr_status rc = TR_OK;
+    tr_outcome outcome;
+    struct job *job;
+
+    *ret_ready = NULL;
+    if (!given || given->size < offsetof(tr_outcome, retry_after_ms))
+        return TR_EINVAL;
+    outcome = copy_outcome(given);
+    pthread_mutex_lock(&tickets->lock);
+    job = find(tickets, ticket);
+    if (!job) {
+        rc = TR_ESTALE;
+    } else if (!is_sound(job, outcome.status, &outcome)) {
+        rc = TR_EINVAL;
+    } else {
+        settle(tickets, job, outcome.status, &outcome);
+        if (!job->running)
+            *ret_ready = job;
+    }
+    pthread_mutex_unlock(&tickets->lock);
+    return rc;
+}
+
+struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status status,
+                             const tr_outcome *outcome, bool *ret_ignored)
+{
+    struct job *ready;
+
+    *ret_ignored = false;
+    pthread_mutex_lock(&tickets->lock);
+    job->running = false;
+    if (status != TR_PENDING && job->settled) {
+        *ret_ignored = true;
+    } else if (status != TR_PENDING && is_sound(job, status, outcome)) {
+        settle(tickets, job, status, outcome);
+    } else if (status != TR_PENDING) {
+        tr_outcome broken = {.size = sizeof(broken)};
+        char text[96];
+        snprintf(text, sizeof(text),
+                 "process() returned %d or an outcome that its batch of %u does not allow",
+                 status, job->batch.count);
+        broken.message = str_c(text);
+        settle(tickets, job, TR_FATAL, &broken);
+    }
+    ready = job->settled ? job : NULL;
+    pthread_mutex_unlock(&tickets->lock);
+    return ready;
+}
+
+bool tickets_hold(struct tickets *tickets, const struct job *job)
+{
+    bool held;
+
+    pthread_mutex_lock(&tickets->lock);
+    held = job->running || !job->settled;
+    pthread_mutex_unlock(&tickets->lock);
+    return held;
+}
+
+uint32_t tickets_count(struct tickets *tickets)
+{
+    uint32_t open;
+
+    pthread_mutex_lock(&tickets->lock);
+    open = tickets->open;
+    pthread_mutex_unlock(&tickets->lock);
+    return open;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tickets: which batches an instance has in hand, and how their outcomes come back.
+ *
+ * complete() may be called from any thread, before process() has returned, twice, late, or with
+ * nonsense. So a ticket is a number and not a pointer, it is closed by the first outcome that
+ * makes sense, and a batch's memory goes back to dispatch only when both process() has returned
+ * and the outcome is there.
+ */
+#ifndef PLUGIN_TICKET_H
+#define PLUGIN_TICKET_H
+
+#include "base/loop.h"
+#include "plugin/worker.h"
+
+#include <tailrace/change.h>
+
+struct instance;
+
+/* One batch on its way through an instance. Storage of dispatch; it fills `batch` (all but the
+ * ticket) and `done`, and leaves the rest alone until done() is called on the loop thread. */
+struct job {
+    tr_batch batch;
+    void (*done)(struct job *job);
+
+    tr_status status;        /* TR_OK, TR_RETRY, TR_REJECT or TR_FATAL                      */
+    uint32_t retry_after_ms; /* with TR_RETRY; 0: no wish                                   */
+    int32_t *items;          /* one for each change, or NULL; job_fini() frees it           */
+    char message[256];
+
+    struct instance *instance;
+    struct work work;      /* to the worker                                                 */
+    struct task task;      /* and back                                                      */
+    struct timer deadline; /* the loop's                                                    */
+    bool late;             /* the deadline has passed once                                  */
+    bool running, settled; /* process() has not returned; the outcome is there              */
+};
+
+void job_fini(struct job *job);
+
+enum { TICKETS_MAX = 1024 };
+
+struct tickets {
+    pthread_mutex_t lock;
+    uint64_t issued; /* so that no number comes twice                                       */
+    uint32_t open;
+    struct job *slots[TICKETS_MAX];
+};
+
+void tickets_init(struct tickets *tickets);
+void tickets_fini(struct tickets *tickets);
+
+/* Gives the job a ticket. Loop thread. False: too many are open. */
+bool tickets_open(struct tickets *tickets, struct job *job);
+
+/* The outcome of a ticket; any thread. When it was the last thing missing, *ret_ready is the
+ * job, to be handed back to the loop; else NULL. TR_ESTALE, TR_EINVAL as tr_host.complete(). */
+tr_status tickets_complete(struct tickets *tickets, tr_ticket ticket, const tr_outcome *outcome,
+                           struct job **ret_ready);
+
+/* process() has returned `status` for the job; worker. The job when it is ready, else NULL.
+ * *ret_ignored: the outcome came a second time and was dropped. */
+struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status status,
+                             const tr_outcome *outcome, bool *ret_ignored);
+
+/* Whether something is missing of a submitted job: its outcome, or the end of process(). */
+bool tickets_hold(struct tickets *tickets, const struct job *job);
+
+uint32_t tickets_count(struct tickets *tickets);
+
+#endif
