@@ -266,7 +266,9 @@ static struct config_scope *check_scope(struct check *check, const struct config
     scope->entries = arena_zero(arena, (count + 1) * sizeof(scope->entries[0]));
     for (uint32_t i = 0; i < count; i++)
         scope->entries[i].option = &options[i];
-    config_each(it, node) if (!is_known(scope, it->name)) report_unknown(check, scope, it);
+    config_each (it, node)
+        if (!is_known(scope, it->name))
+            report_unknown(check, scope, it);
     for (uint32_t i = 0; i < count; i++)
         check_entry(check, &scope->entries[i], node, place, scope, is_present);
     return scope;

@@ -40,7 +40,9 @@ const struct config_node *config_member(const struct config_node *group, tr_str 
 {
     if (!group || group->type != CONFIG_GROUP)
         return NULL;
-    config_each(it, group) if (str_eq(it->name, name)) return it;
+    config_each (it, group)
+        if (str_eq(it->name, name))
+            return it;
     return NULL;
 }
 
@@ -66,7 +68,9 @@ static const struct config_node *list_item(const struct config_node *list, tr_st
 
     if (!parse_place(step, &place))
         return NULL;
-    config_each(it, list) if (place-- == 0) return it;
+    config_each (it, list)
+        if (place-- == 0)
+            return it;
     return NULL;
 }
 

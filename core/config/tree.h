@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration as a typed tree: what the files said, with the place where each thing stands.
+ * The configuration as a typed tree: what the files said, with the place where each thing
+ * stands.
  *
- * config_load() (config/load.h) makes one out of the main file and conf.d; config/schema.h checks
- * a group of it against a table of options. Nodes live in the tree's arena and are immutable, so
- * any thread may read them as long as the tree lives.
+ * config_load() (config/load.h) makes one out of the main file and conf.d; config/schema.h
+ * checks a group of it against a table of options. Nodes live in the tree's arena and are
+ * immutable, so any thread may read them as long as the tree lives.
  */
 #ifndef CONFIG_TREE_H
 #define CONFIG_TREE_H
@@ -25,8 +26,8 @@ enum config_type {
 
 struct config_node {
     enum config_type type;
-    tr_str name;         /* empty for items of a list                                      */
-    const char *file;    /* where it stands; NULL: made by the program                     */
+    tr_str name;      /* empty for items of a list                                      */
+    const char *file; /* where it stands; NULL: made by the program                     */
     int line;
     struct config_node *parent;
     struct config_node *first, *next; /* children of a group or list; siblings             */
@@ -56,8 +57,8 @@ void config_canonical(const struct config_node *node, struct buf *out);
 /* The node as JSON (for tr.json/1 and --json). Appended to `out`. */
 void config_json(const struct config_node *node, struct buf *out);
 
-/* A parse of "250ms", "5s", "2m", "1h", "1d" into ms, of "64KB", "8MB", "1GB" (1024s) into bytes;
- * a bare number is ms or bytes. False: not of that form, or overflow. */
+/* A parse of "250ms", "5s", "2m", "1h", "1d" into ms, of "64KB", "8MB", "1GB" (1024s) into
+ * bytes; a bare number is ms or bytes. False: not of that form, or overflow. */
 bool config_parse_duration(tr_str text, int64_t *ret_ms);
 bool config_parse_size(tr_str text, int64_t *ret_bytes);
 

@@ -25,7 +25,8 @@ static const struct config_node **sorted_members(const struct config_node *group
                                                    sizeof(const struct config_node *));
     size_t n = 0;
 
-    config_each(it, group) members[n++] = it;
+    config_each (it, group)
+        members[n++] = it;
     qsort(members, n, sizeof(const struct config_node *), by_name);
     return members;
 }
@@ -57,7 +58,8 @@ void config_canonical(const struct config_node *node, struct buf *out)
     case CONFIG_GROUP: canonical_group(node, out); break;
     case CONFIG_LIST:
         buf_add_char(out, '[');
-        config_each(it, node) config_canonical(it, out);
+        config_each (it, node)
+            config_canonical(it, out);
         buf_add_char(out, ']');
         break;
     case CONFIG_STRING:
@@ -94,8 +96,7 @@ static void json_children(const struct config_node *node, struct buf *out)
     bool is_group = node->type == CONFIG_GROUP;
 
     buf_add_char(out, is_group ? '{' : '[');
-    config_each(it, node)
-    {
+    config_each (it, node) {
         if (it != node->first)
             buf_add_char(out, ',');
         if (is_group) {

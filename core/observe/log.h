@@ -3,8 +3,8 @@
  * Logs: one line an event, with fields. Text with colours on a terminal, else JSON, else (under
  * systemd, when stderr is the journal) text with the <N> level prefix that journald reads.
  *
- * Any thread; a line is written whole by one write(). Secrets never reach a log: URLs go through
- * the one printer of http/ that redacts.
+ * Any thread; a line is written whole by one write(). Secrets never reach a log: URLs go
+ * through the one printer of http/ that redacts.
  */
 #ifndef OBSERVE_LOG_H
 #define OBSERVE_LOG_H
@@ -48,8 +48,8 @@ struct log_field {
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
-/* log_info("feed opened", LOG_S("db", db), LOG_I("rows", n)); without fields: log_info("x"). The
- * fields are not evaluated when the level is not shown. */
+/* log_info("feed opened", LOG_S("db", db), LOG_I("rows", n)); without fields: log_info("x").
+ * The fields are not evaluated when the level is not shown. */
 #define log_at(level_, message_, ...)                                                          \
     do {                                                                                       \
         if ((level_) <= log_get_level())                                                       \

@@ -219,8 +219,7 @@ static void compile_short(struct compiler *compiler, const struct config_node *g
                "groups of conditions go at most %d deep", DEPTH_MAX);
         return;
     }
-    config_each(member, group)
-    {
+    config_each (member, group) {
         size_t before = path->len;
         add_step(path, member->name);
         if (member->type == CONFIG_GROUP)
@@ -264,8 +263,7 @@ static void compile_entry(struct compiler *compiler, const struct config_node *e
     }
     if (entry->count < 2)
         refuse(compiler, entry, ops_remedy, "a condition without an operator");
-    config_each(member, entry)
-    {
+    config_each (member, entry) {
         enum condition_op op;
         if (member == path)
             continue;
@@ -293,7 +291,8 @@ int conditions_init(struct conditions *conditions, const struct config_node *sho
         refuse(&compiler, long_form, "write it as where = ( { path = \"age\"; ge = 18; } );",
                "the conditions of `where` are a list of groups");
     else
-        config_each(entry, long_form) compile_entry(&compiler, entry);
+        config_each (entry, long_form)
+            compile_entry(&compiler, entry);
     buf_fini(&path);
     if (compiler.rc != 0)
         conditions_fini(conditions);

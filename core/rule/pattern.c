@@ -80,8 +80,7 @@ static int take_list(struct pattern *pattern, const struct config_node *node,
                       "an empty list: the rule would never see a change");
     }
     pattern->names = arena_zero(&pattern->arena, node->count * sizeof(tr_str));
-    config_each(item, node)
-    {
+    config_each (item, node) {
         if (item->type != CONFIG_STRING || item->text.len == 0) {
             rc = refuse(diags, item, "write each in quotes, as [ \"orders\", \"invoices\" ]",
                         "a list holds nothing but names of databases");

@@ -194,7 +194,8 @@ static bool wait_to_retry(struct store *store, uint32_t attempt)
 
 static void lose(struct list *group)
 {
-    list_each(it, group) list_entry(it, struct store_commit, link)->status = STORE_LOST;
+    list_each (it, group)
+        list_entry(it, struct store_commit, link)->status = STORE_LOST;
 }
 
 static void commit_group(struct store *store, struct list *group)

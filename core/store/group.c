@@ -64,8 +64,7 @@ static int run_all(struct store *store, struct list *group, uint64_t *ret_done)
 {
     int rc = sq_run(&store->committer, SQL_BEGIN, "");
 
-    list_each(it, group)
-    {
+    list_each (it, group) {
         if (rc == SQLITE_OK)
             rc = run_commit(store, commit_of(it));
         if (rc == SQLITE_OK && commit_of(it)->status == STORE_DONE)
@@ -82,14 +81,16 @@ int group_commit(struct store *store, struct list *group, uint64_t *ret_done)
     int rc;
 
     /* An attempt that failed may have found lanes full that are not any more. */
-    list_each(it, group) commit_of(it)->lane->full_now = commit_of(it)->lane->full;
+    list_each (it, group)
+        commit_of(it)->lane->full_now = commit_of(it)->lane->full;
     rc = run_all(store, group, &done);
     if (rc != SQLITE_OK) {
         if (!sqlite3_get_autocommit(store->committer.handle))
             sq_run(&store->committer, SQL_ROLLBACK, "");
         return rc;
     }
-    list_each(it, group) commit_of(it)->lane->full = commit_of(it)->lane->full_now;
+    list_each (it, group)
+        commit_of(it)->lane->full = commit_of(it)->lane->full_now;
     *ret_done = done;
     return SQLITE_OK;
 }
