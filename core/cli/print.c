@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Output of the commands. Main thread.
+ */
+#include "cli/print.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "json/value.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- lines ---- */
+
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static void write_clean(FILE *file, tr_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        putc(is_control(text.ptr[i]) ? '?' : text.ptr[i], file);
+}
+
+void print_error(const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    fputs("tailrace: ", stderr);
+    write_clean(stderr, str_c(text));
+    putc('\n', stderr);
+}
+
+int print_failure(const struct error *error)
+{
+    print_error("%s", error->text);
+    return error_exit_code(error->code);
+}
+
+void print_diags(const struct diags *diags)
+{
+    struct buf text = {0};
+
+    diags_print(diags, &text);
+    if (text.len > 0)
+        fwrite(text.ptr, 1, text.len, stderr);
+    buf_fini(&text);
+}
+
+void print_str(tr_str text)
+{
+    fwrite(text.ptr, 1, text.len, stdout);
+}
+
+void print_clean(tr_str text)
+{
+    write_clean(stdout, text);
+}
+
+void print_json(const struct buf *json)
+{
+    print_str(buf_str(json));
+    putchar('\n');
+}
+
+const char *print_count(char text[PRINT_COUNT], int64_t count, const char *noun)
+{
+    const char *end = str_ends(str_c(noun), STR("ch")) ? "es" : "s";
+
+    snprintf(text, PRINT_COUNT, "%" PRId64 " %s%s", count, noun, count == 1 ? "" : end);
+    return text;
+}
+
+/* ---- tables ---- */
+
+/* Where a UTF-8 sequence begins; the others add no width. Wide characters count as one. */
+static bool begins_character(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+static size_t width(tr_str text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        n += begins_character(text.ptr[i]);
+    return n;
+}
+
+/* The first `most` characters, the last of them an ellipsis when something was cut. */
+static tr_str shorten(struct arena *arena, tr_str text, size_t most)
+{
+    struct buf cut = {0};
+    size_t n = 0, len = 0;
+    tr_str kept;
+
+    if (most == 0 || width(text) <= most)
+        return arena_str(arena, text);
+    while (len < text.len && !(begins_character(text.ptr[len]) && n++ == most - 1))
+        len++;
+    buf_add(&cut, text.ptr, len);
+    buf_add_c(&cut, "…");
+    kept = arena_str(arena, buf_str(&cut));
+    buf_fini(&cut);
+    return kept;
+}
+
+void table_add(struct table *table, tr_str text)
+{
+    if (table->room == 0)
+        arena_init(&table->arena, 4096);
+    if (table->count == table->room) {
+        table->room = table->room ? table->room * 2 : 64;
+        table->cells = mem_resize(table->cells, table->room * sizeof(*table->cells));
+    }
+    table->cells[table->count] = shorten(&table->arena, text,
+                                         table->most[table->count % (size_t)table->columns]);
+    table->count++;
+}
+
+void table_addf(struct table *table, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    table_add(table, str_c(text));
+}
+
+static void print_row(const struct table *table, const tr_str *cells, const size_t *widths)
+{
+    int last = table->columns - 1;
+
+    while (last > 0 && cells[last].len == 0)
+        last--;
+    for (int i = 0; i <= last; i++) {
+        write_clean(stdout, cells[i]);
+        if (i < last)
+            printf("%*s", (int)(widths[i] - width(cells[i]) + 2), "");
+    }
+    putchar('\n');
+}
+
+void table_print(struct table *table)
+{
+    size_t widths[TABLE_COLUMNS];
+    tr_str heads[TABLE_COLUMNS];
+
+    if (table->count == 0)
+        return;
+    for (int i = 0; i < table->columns; i++) {
+        heads[i] = str_c(table->heads[i]);
+        widths[i] = heads[i].len;
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        size_t *widest = &widths[i % (size_t)table->columns], own = width(table->cells[i]);
+        if (own > *widest)
+            *widest = own;
+    }
+    print_row(table, heads, widths);
+    for (size_t i = 0; i < table->count; i += (size_t)table->columns)
+        print_row(table, table->cells + i, widths);
+    free(table->cells);
+    arena_fini(&table->arena);
+}
+
+/* ---- JSON ---- */
+
+static void begin_member(struct buf *out, const char *key)
+{
+    char last = out->len > 0 ? out->ptr[out->len - 1] : '{';
+
+    if (last != '{' && last != '[')
+        buf_add_char(out, ',');
+    if (!key)
+        return;
+    json_write_string(out, str_c(key));
+    buf_add_char(out, ':');
+}
+
+void json_begin(struct buf *out, const char *key, char bracket)
+{
+    begin_member(out, key);
+    buf_add_char(out, bracket);
+}
+
+void json_end(struct buf *out, char bracket)
+{
+    buf_add_char(out, bracket);
+}
+
+void json_str(struct buf *out, const char *key, tr_str value)
+{
+    begin_member(out, key);
+    json_write_string(out, value);
+}
+
+void json_num(struct buf *out, const char *key, int64_t value)
+{
+    begin_member(out, key);
+    buf_addf(out, "%" PRId64, value);
+}
+
+void json_bool(struct buf *out, const char *key, bool value)
+{
+    begin_member(out, key);
+    buf_add_c(out, value ? "true" : "false");
+}
+
+void json_raw(struct buf *out, const char *key, tr_str value)
+{
+    begin_member(out, key);
+    buf_add_str(out, value.len > 0 ? value : STR("null"));
+}
+
+void json_time(struct buf *out, const char *key, int64_t wall_ms)
+{
+    char text[CLOCK_TEXT];
+
+    clock_format(wall_ms, text);
+    json_str(out, key, str_c(text));
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs an engine to its end: the loop, the signals, the service manager. `run`, `try` and
+ * `dead-letter replay` share it. Main thread, which becomes the loop thread.
+ */
+#ifndef CLI_RUNNER_H
+#define CLI_RUNNER_H
+
+#include "engine/engine.h"
+
+struct runner_options {
+    enum engine_mode mode;
+    const struct settings_overrides *overrides;
+    bool is_service;             /* reloads on SIGHUP, tells the service manager          */
+    struct binding_stats *stats; /* filled in at the end; NULL: not wanted                */
+};
+
+/* Blocks the signals that runner_run() reads, for every thread that is made from here on:
+ * before a plugin is loaded, since it may make one. */
+void runner_block_signals(void);
+
+/* Loads and judges the settings, with their secrets: what is wrong is printed. Gives the exit
+ * code; EX_OK: *ret_settings is the caller's. */
+int runner_load(const struct settings_overrides *overrides, struct settings **ret_settings);
+
+/* Runs until the engine has finished, or SIGTERM or SIGINT ended it; a second one does not wait
+ * for what is in flight. Takes over `settings`. *ret_exit_code is the engine's; an error means
+ * that it did not start. */
+int runner_run(const struct runner_options *options, struct settings *settings,
+               int *ret_exit_code, struct error *error);
+
+#endif
