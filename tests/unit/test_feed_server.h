@@ -54,7 +54,7 @@ struct server {
                         struct buf *out);
 };
 
-static void peer_close(struct peer *peer)
+static inline void peer_close(struct peer *peer)
 {
     if (peer->server->live == peer)
         peer->server->live = NULL;
@@ -66,7 +66,7 @@ static void peer_close(struct peer *peer)
     free(peer);
 }
 
-static void peer_end(struct peer *peer)
+static inline void peer_end(struct peer *peer)
 {
     struct linger hard = {.l_onoff = 1, .l_linger = 0};
 
@@ -76,7 +76,7 @@ static void peer_end(struct peer *peer)
         peer_close(peer);
 }
 
-static void peer_flush(struct peer *peer)
+static inline void peer_flush(struct peer *peer)
 {
     while (peer->sent < peer->out.len) {
         ssize_t n = send(peer->watch.fd, peer->out.ptr + peer->sent, peer->out.len - peer->sent,
@@ -94,7 +94,7 @@ static void peer_flush(struct peer *peer)
 }
 
 /* A whole request at the beginning of `in`: its length, or 0. */
-static size_t request_length(struct peer *peer, size_t *ret_head)
+static inline size_t request_length(struct peer *peer, size_t *ret_head)
 {
     const char *end = peer->in.len ? strstr(peer->in.ptr, "\r\n\r\n") : NULL;
     const char *length = end ? strcasestr(peer->in.ptr, "content-length:") : NULL;
@@ -106,7 +106,7 @@ static size_t request_length(struct peer *peer, size_t *ret_head)
     return *ret_head + body <= peer->in.len ? *ret_head + body : 0;
 }
 
-static void peer_ready(struct watch *watch, uint32_t events)
+static inline void peer_ready(struct watch *watch, uint32_t events)
 {
     struct peer *peer = list_entry(watch, struct peer, watch);
     struct server *server = peer->server;
@@ -139,7 +139,7 @@ static void peer_ready(struct watch *watch, uint32_t events)
     peer_flush(peer);
 }
 
-static void server_accept(struct watch *watch, uint32_t events)
+static inline void server_accept(struct watch *watch, uint32_t events)
 {
     struct server *server = list_entry(watch, struct server, watch);
     struct peer *peer = mem_new(struct peer);
@@ -152,7 +152,7 @@ static void server_accept(struct watch *watch, uint32_t events)
     assert_int_equal(loop_watch(server->loop, &peer->watch, EPOLLIN, NULL), 0);
 }
 
-static void server_start(struct server *server, struct loop *loop)
+static inline void server_start(struct server *server, struct loop *loop)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof(address);
@@ -170,7 +170,7 @@ static void server_start(struct server *server, struct loop *loop)
     assert_int_equal(loop_watch(loop, &server->watch, EPOLLIN, NULL), 0);
 }
 
-static void server_stop(struct server *server)
+static inline void server_stop(struct server *server)
 {
     list_each_safe (it, &server->peers)
         peer_close(list_entry(it, struct peer, link));
@@ -182,7 +182,8 @@ static void server_stop(struct server *server)
 
 /* ---- answers ---- */
 
-static enum then answer(struct buf *out, int status, const char *headers, const char *body)
+static inline enum then answer(struct buf *out, int status, const char *headers,
+                               const char *body)
 {
     buf_addf(out,
              "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n"
@@ -191,23 +192,23 @@ static enum then answer(struct buf *out, int status, const char *headers, const 
     return THEN_KEEP;
 }
 
-static void begin_chunks(struct buf *out)
+static inline void begin_chunks(struct buf *out)
 {
     buf_add_c(out, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
-static void add_chunk(struct buf *out, const char *text)
+static inline void add_chunk(struct buf *out, const char *text)
 {
     buf_addf(out, "%zx\r\n%s\r\n", strlen(text), text);
 }
 
-static void end_chunks(struct buf *out)
+static inline void end_chunks(struct buf *out)
 {
     buf_add_c(out, "0\r\n\r\n");
 }
 
 /* More of a live answer. */
-static void server_push(struct server *server, const char *text)
+static inline void server_push(struct server *server, const char *text)
 {
     assert_non_null(server->live);
     add_chunk(&server->live->out, text);
@@ -215,7 +216,7 @@ static void server_push(struct server *server, const char *text)
 }
 
 /* The end of it. */
-static void server_end_live(struct server *server, enum then then)
+static inline void server_end_live(struct server *server, enum then then)
 {
     struct peer *peer = server->live;
 

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Questions about a database: real and unreal start times, the marker in _local, the end of the
+ * feed, the names.
+ */
+#include "base/clock.h"
+#include "feed/identity.h"
+
+#include "test_feed_server.h"
+
+struct fixture {
+    struct loop *loop;
+    struct http *http;
+    struct http_pool *pool;
+    struct server server;
+    struct url url;
+    const char *info; /* body of GET /db                                               */
+    int info_status;
+    const char *marker; /* body of GET _local/…; NULL: 404                               */
+    int put_status;
+    const char *late; /* becomes the marker with the next PUT                          */
+    const char *page, *names;
+
+    int result; /* enum identity_result, or -1                                             */
+    struct buf text;
+    struct error error;
+};
+
+static enum then serve(struct server *server, const char *method, const char *path,
+                       struct buf *out)
+{
+    struct fixture *f = server->ctx;
+    static const char none[] = "{\"error\":\"not_found\",\"reason\":\"missing\"}";
+
+    if (strcmp(path, "/db") == 0)
+        return answer(out, f->info_status, "", f->info);
+    if (strncmp(path, "/db/_changes?", 13) == 0)
+        return answer(out, 200, "", f->page);
+    if (strcmp(path, "/_all_dbs") == 0)
+        return answer(out, 200, "", f->names);
+    assert_string_equal(path, "/db/_local/tailrace-incarnation");
+    if (strcmp(method, "PUT") == 0) {
+        f->marker = f->late ? f->late : f->marker;
+        return answer(out, f->put_status, "", "{\"ok\":true}");
+    }
+    return f->marker ? answer(out, 200, "", f->marker) : answer(out, 404, "", none);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = mem_new(struct fixture);
+    char text[64];
+
+    assert_int_equal(loop_new(&f->loop, NULL), 0);
+    assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
+    assert_int_equal(http_pool_new(f->http, &(struct http_options){0}, &f->pool, NULL), 0);
+    server_start(&f->server, f->loop);
+    f->server.ctx = f;
+    f->server.script = serve;
+    snprintf(text, sizeof(text), "http://127.0.0.1:%u", f->server.port);
+    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    f->info = "{\"instance_start_time\":\"0\"}";
+    f->info_status = 200;
+    f->put_status = 201;
+    f->result = -1;
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    http_pool_free(f->pool);
+    http_free(f->http);
+    server_stop(&f->server);
+    url_fini(&f->url);
+    buf_fini(&f->text);
+    loop_free(f->loop);
+    free(f);
+    return 0;
+}
+
+static void on_answer(void *ctx, enum identity_result result, tr_str text,
+                      const struct error *error)
+{
+    struct fixture *f = ctx;
+
+    assert_int_equal(f->result, -1);
+    f->result = (int)result;
+    buf_clear(&f->text);
+    buf_add_str(&f->text, text);
+    if (result != IDENTITY_KNOWN)
+        f->error = *error;
+}
+
+static void wait_for_answer(struct fixture *f, enum identity_result result)
+{
+    int64_t until = clock_ms() + 20000;
+
+    assert_int_equal(f->result, -1);
+    while (f->result < 0) {
+        assert_true(clock_ms() < until);
+        loop_turn(f->loop, 20);
+    }
+    assert_int_equal(f->result, result);
+    f->result = -1;
+}
+
+static void ask(struct fixture *f, enum identity_result result)
+{
+    (void)identity_ask(f->loop, f->pool, &f->url, STR("db"), on_answer, f);
+    wait_for_answer(f, result);
+}
+
+static void a_start_time_in_seconds_is_the_incarnation(void **state)
+{
+    struct fixture *f = *state;
+
+    f->info = "{\"db_name\":\"db\",\"instance_start_time\":\"1763777777\"}\n";
+    ask(f, IDENTITY_KNOWN);
+    assert_string_equal(f->text.ptr, "1763777777");
+}
+
+static void an_unreal_start_time_asks_for_the_marker(void **state)
+{
+    static const char *const infos[] = {
+        "{\"instance_start_time\":\"0\"}", "{\"instance_start_time\":\"1763777777123\"}",
+        "{\"instance_start_time\":\"a b\"}", "{\"instance_start_time\":null}", "{}"};
+    struct fixture *f = *state;
+
+    f->marker = "{\"_id\":\"_local/tailrace-incarnation\",\"incarnation\":\"0a1b\"}";
+    for (size_t i = 0; i < sizeof(infos) / sizeof(infos[0]); i++) {
+        f->info = infos[i];
+        ask(f, IDENTITY_KNOWN);
+        assert_string_equal(f->text.ptr, "0a1b");
+    }
+}
+
+static void a_missing_marker_is_written(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, IDENTITY_KNOWN);
+    assert_int_equal(f->text.len, 32);
+    assert_non_null(strstr(f->server.body.ptr, f->text.ptr));
+}
+
+static void a_marker_that_another_wrote_meanwhile_holds(void **state)
+{
+    struct fixture *f = *state;
+
+    f->put_status = 409;
+    f->late = "{\"incarnation\":\"theirs\"}";
+    ask(f, IDENTITY_KNOWN);
+    assert_string_equal(f->text.ptr, "theirs");
+}
+
+static void who_may_not_write_a_marker_knows_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    f->put_status = 403;
+    ask(f, IDENTITY_KNOWN);
+    assert_int_equal(f->text.len, 0);
+}
+
+static void a_marker_that_cannot_be_written_now_is_asked_for_later(void **state)
+{
+    struct fixture *f = *state;
+
+    f->put_status = 503;
+    ask(f, IDENTITY_LATER);
+}
+
+static void gone_denied_and_later_are_told_apart(void **state)
+{
+    struct fixture *f = *state;
+
+    f->info = "{\"error\":\"x\",\"reason\":\"because\"}";
+    f->info_status = 404;
+    ask(f, IDENTITY_GONE);
+    assert_string_equal(f->server.log.ptr, "GET /db\nGET /db\n");
+    f->info_status = 401;
+    ask(f, IDENTITY_DENIED);
+    assert_non_null(strstr(f->error.text, "because"));
+    f->info_status = 403;
+    ask(f, IDENTITY_DENIED);
+    f->info_status = 500;
+    ask(f, IDENTITY_LATER);
+    f->info_status = 200;
+    f->info = "{\"instance_start_time\":\"17637";
+    ask(f, IDENTITY_LATER);
+    f->info = "<html>";
+    ask(f, IDENTITY_LATER);
+}
+
+static void what_cannot_be_sent_is_answered_later_too(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+
+    url_fini(&f->url);
+    snprintf(text, sizeof(text), "http://nobody@127.0.0.1:%u", f->server.port);
+    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    ask(f, IDENTITY_DENIED);
+}
+
+static void the_end_of_a_feed_is_its_last_seq(void **state)
+{
+    struct fixture *f = *state;
+
+    f->page = "{\"results\":[\n\n],\n\"last_seq\":\"12-g1AA\",\"pending\":0}\n\n";
+    (void)identity_ask_now(f->loop, f->pool, &f->url, STR("db"), on_answer, f);
+    wait_for_answer(f, IDENTITY_KNOWN);
+    assert_string_equal(f->text.ptr, "\"12-g1AA\"");
+    f->page = "{\"results\":[\n\n],\n\"last_seq\":\"12-g1AA\",";
+    (void)identity_ask_now(f->loop, f->pool, &f->url, STR("db"), on_answer, f);
+    wait_for_answer(f, IDENTITY_LATER);
+}
+
+static void names_come_as_they_are_and_whole(void **state)
+{
+    struct fixture *f = *state;
+
+    f->names = "[\"a\",\"b/c\"]\n";
+    (void)identity_ask_names(f->loop, f->pool, &f->url, on_answer, f);
+    wait_for_answer(f, IDENTITY_KNOWN);
+    assert_string_equal(f->text.ptr, "[\"a\",\"b/c\"]");
+    f->names = "[\"a\",\"b/";
+    (void)identity_ask_names(f->loop, f->pool, &f->url, on_answer, f);
+    wait_for_answer(f, IDENTITY_LATER);
+}
+
+static void a_cancelled_question_is_not_answered(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int turns = 0; turns < 4; turns++) {
+        struct question *question = identity_ask(f->loop, f->pool, &f->url, STR("db"),
+                                                 on_answer, f);
+        for (int i = 0; i < turns; i++)
+            loop_turn(f->loop, 1);
+        if (f->result < 0)
+            question_cancel(question);
+        f->result = -1;
+    }
+    for (int i = 0; i < 10; i++)
+        loop_turn(f->loop, 5);
+    assert_int_equal(f->result, -1);
+    question_cancel(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_start_time_in_seconds_is_the_incarnation),
+        TEST(an_unreal_start_time_asks_for_the_marker),
+        TEST(a_missing_marker_is_written),
+        TEST(a_marker_that_another_wrote_meanwhile_holds),
+        TEST(who_may_not_write_a_marker_knows_nothing),
+        TEST(a_marker_that_cannot_be_written_now_is_asked_for_later),
+        TEST(gone_denied_and_later_are_told_apart),
+        TEST(what_cannot_be_sent_is_answered_later_too),
+        TEST(the_end_of_a_feed_is_its_last_seq),
+        TEST(names_come_as_they_are_and_whole),
+        TEST(a_cancelled_question_is_not_answered),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
