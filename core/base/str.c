@@ -37,6 +37,18 @@ tr_str str_trim(tr_str s)
     return s;
 }
 
+tr_str str_clip(tr_str s, size_t max)
+{
+    size_t n = s.ptr ? s.len : 0;
+
+    if (n <= max)
+        return str_n(s.ptr, n);
+    n = max;
+    while (n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80)
+        n--;
+    return str_n(s.ptr, n);
+}
+
 int str_cmp(tr_str a, tr_str b)
 {
     size_t n = a.len < b.len ? a.len : b.len;

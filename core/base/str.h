@@ -65,6 +65,10 @@ tr_str str_cut(tr_str s, char c, tr_str *rest);
 /* `s` without spaces, tabs and line ends around it. */
 tr_str str_trim(tr_str s);
 
+/* At most `max` bytes of `s`, with no UTF-8 character cut in two; empty when it points nowhere.
+ */
+tr_str str_clip(tr_str s, size_t max);
+
 /* memcmp order, shorter first when one is the beginning of the other. For qsort-like uses. */
 int str_cmp(tr_str a, tr_str b);
 

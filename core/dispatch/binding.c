@@ -152,9 +152,10 @@ void binding_free(struct binding *binding)
 
 /* ---- draining ---- */
 
+/* Called whenever something came back; what comes after the last must not stop it again. */
 static void drain_on(struct binding *binding)
 {
-    if (binding->inflight > 0 || binding->commits > 0)
+    if (binding->state != BINDING_DRAINING || binding->inflight > 0 || binding->commits > 0)
         return;
     commit_flush(binding);
     if (binding->commits > 0)

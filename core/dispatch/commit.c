@@ -33,12 +33,25 @@ void commit_mark(struct cursor *cursor)
     }
 }
 
+/* A commit came behind a dead letter that found no room: what it held was not written. Which
+ * cursors it was of is not known any more, so all are written once more. */
+static void commit_again(struct binding *binding)
+{
+    list_each (it, &binding->cursors) {
+        struct cursor *cursor = list_entry(it, struct cursor, link);
+        buf_clear(&cursor->committed);
+        commit_mark(cursor);
+    }
+}
+
 static void commit_done(struct store_commit *done)
 {
     struct checkpoint_commit *commit = list_entry(done, struct checkpoint_commit, commit);
     struct binding *binding = commit->binding;
 
     binding->commits--;
+    if (done->status == STORE_FULL)
+        commit_again(binding);
     arena_fini(&commit->arena);
     free(commit);
     binding_check(binding);

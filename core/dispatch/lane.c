@@ -63,9 +63,12 @@ void lane_update(struct lane *lane)
     struct binding *binding = lane->cursor->binding;
     const struct binding_options *options = &binding->setup.options;
 
-    list_remove(&lane->ready);
-    if (lane->sent || lane->backing_off || !lane->head || binding->state != BINDING_RUNNING)
+    if (lane->sent || lane->backing_off || !lane->head || binding->state != BINDING_RUNNING) {
+        list_remove(&lane->ready);
         return;
+    }
+    if (!list_empty(&lane->ready))
+        return; /* it keeps its turn, however often new changes come in */
     if (options->batch_wait_ms == 0 || lane->waited || lane->limit > 0 ||
         is_full(lane, options)) {
         loop_clear_timer(binding->setup.loop, &lane->timer);

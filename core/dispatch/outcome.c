@@ -32,16 +32,28 @@ static void grow_limit(struct lane *lane)
 
 static void settle_ok(struct item *item)
 {
-    item->cursor->binding->stats.ok++;
-    if (item->letter != 0)
+    if (item->letter != 0) {
         replay_settled(item);
-    else
-        item_settle(item);
+        return;
+    }
+    item->cursor->binding->stats.ok++;
+    item_settle(item);
 }
 
-static bool is_poison(const struct item *item, uint32_t max_attempts)
+/* Whether a change that failed in this batch has failed too often. A sink that asks for patience
+ * is well and blames nobody, also not those that others have brought under suspicion. */
+static bool is_poison(const struct batch *batch, const struct item *item)
 {
-    return max_attempts > 0 && item->faults >= max_attempts;
+    uint32_t max = batch->lane->cursor->binding->setup.options.max_attempts;
+
+    return max > 0 && batch->job.retry_after_ms == 0 && item->faults >= max;
+}
+
+/* The one that always fails was found: those that were sent with it start anew. */
+static void acquit_others(struct lane *lane)
+{
+    for (struct item *item = lane->head; item && item->attempts > 0; item = item->lane_next)
+        item->faults = 0;
 }
 
 static void log_failure(const struct batch *batch, const char *what)
@@ -53,12 +65,21 @@ static void log_failure(const struct batch *batch, const char *what)
              LOG_C("reason", batch->job.message));
 }
 
+/* Whether an earlier change of the same document is to be sent again. Then a later one must follow
+ * it, although it was taken: else the older state would be the last that the sink sees. */
+static bool must_follow(const struct item *again, uint32_t count, const struct item *item)
+{
+    for (; count > 0; count--, again = again->lane_next)
+        if (str_eq(item_change(again)->id, item_change(item)->id))
+            return true;
+    return false;
+}
+
 /* Takes the batch's items off the lane and sorts them; those to be sent again go back in front,
  * in their order. Returns how many those are. */
 static uint32_t sort_items(struct batch *batch, struct item **rejected, uint32_t *ret_rejected)
 {
     struct lane *lane = batch->lane;
-    uint32_t max = lane->cursor->binding->setup.options.max_attempts;
     struct item *again = NULL, **again_tail = &again;
     uint32_t again_count = 0;
     size_t again_bytes = 0;
@@ -67,9 +88,10 @@ static uint32_t sort_items(struct batch *batch, struct item **rejected, uint32_t
         struct item *item = lane_pop(lane);
         int32_t status = item_status(batch, i);
 
-        if (status == TR_OK) {
+        if (status == TR_OK && !must_follow(again, again_count, item)) {
             settle_ok(item);
-        } else if (status == TR_REJECT || (batch->job.items && is_poison(item, max))) {
+        } else if (status == TR_REJECT ||
+                   (status == TR_RETRY && batch->job.items && is_poison(batch, item))) {
             rejected[(*ret_rejected)++] = item;
         } else {
             *again_tail = item;
@@ -104,12 +126,10 @@ static void count_faults(struct batch *batch)
  */
 static bool must_bisect(const struct batch *batch)
 {
-    uint32_t max = batch->lane->cursor->binding->setup.options.max_attempts;
-
     if (batch->job.items || batch->count < 2)
         return false;
     return batch->job.status == TR_REJECT ||
-           (batch->job.status == TR_RETRY && is_poison(batch->lane->head, max));
+           (batch->job.status == TR_RETRY && is_poison(batch, batch->lane->head));
 }
 
 static void apply(struct batch *batch)
@@ -119,6 +139,7 @@ static void apply(struct batch *batch)
     struct item **rejected;
     const char **messages;
     uint32_t rejected_count = 0, again;
+    bool found;
 
     count_faults(batch);
     if (must_bisect(batch)) {
@@ -126,11 +147,13 @@ static void apply(struct batch *batch)
         log_failure(batch, "batch refused as a whole: sending halves to find the change");
         return;
     }
-    if (!batch->job.items && batch->job.status == TR_RETRY &&
-        is_poison(lane->head, binding->setup.options.max_attempts))
+    found = !batch->job.items && batch->job.status == TR_RETRY && is_poison(batch, lane->head);
+    if (found)
         batch->job.status = TR_REJECT; /* one change, as bisection ended */
     rejected = mem_new_array(struct item *, batch->count);
     again = sort_items(batch, rejected, &rejected_count);
+    if (found)
+        acquit_others(lane);
     if (again > 0) {
         binding->stats.retried += again;
         log_failure(batch, "batch failed: it will be sent again");
@@ -165,9 +188,9 @@ void outcome_apply(struct job *job)
         apply(batch);
     job_fini(job);
     free(batch);
-    if (binding->settled >= binding->setup.options.commit_rows)
-        commit_flush(binding);
     lane_update(lane);
+    if (binding->settled >= binding->setup.options.commit_rows)
+        commit_flush(binding); /* may end a cursor that was retired, and its lanes with it */
     binding_pump(binding);
     binding_check(binding);
 }

@@ -42,8 +42,13 @@ static void commit_done(struct store_commit *done)
     if (done->status == STORE_FULL)
         binding_hold(binding, "its dead letters are at their bound (dead_letter_max); see "
                               "`tailrace dead-letter list`, replay or purge them, and reload");
-    for (size_t i = 0; done->status == STORE_DONE && i < done->ops_count; i++)
+    for (size_t i = 0; done->status == STORE_DONE && i < done->ops_count; i++) {
+        if (done->ops[i].kind == STORE_DELETE_DEAD_LETTER)
+            binding->stats.ok++;
+        else
+            binding->stats.dead++;
         item_settle(letters->items[i]);
+    }
     arena_fini(&letters->arena);
     free(letters);
     binding_check(binding);
@@ -99,6 +104,9 @@ void reject_items(struct binding *binding, struct item **items, uint32_t count,
     enum on_reject on_reject = binding->setup.options.on_reject;
     struct letter_commit *letters;
 
+    /* One that is a dead letter already stays one: no position depends on it. */
+    if (items[0]->letter)
+        on_reject = ON_REJECT_DEAD_LETTER;
     if (on_reject == ON_REJECT_STOP) {
         /* They stay pending, in no lane: the position is held just before them. */
         log_reject(items[0], "change rejected: the rule stops", messages[0]);
@@ -108,7 +116,7 @@ void reject_items(struct binding *binding, struct item **items, uint32_t count,
                      messages[0]);
         return;
     }
-    if (on_reject == ON_REJECT_SKIP && !items[0]->letter) {
+    if (on_reject == ON_REJECT_SKIP) {
         for (uint32_t i = 0; i < count; i++) {
             log_reject(items[i], "change rejected: skipped", messages[i]);
             binding->stats.skipped++;
@@ -119,7 +127,6 @@ void reject_items(struct binding *binding, struct item **items, uint32_t count,
     letters = commit_new(binding, count);
     for (uint32_t i = 0; i < count; i++) {
         log_reject(items[i], "change rejected: kept as a dead letter", messages[i]);
-        binding->stats.dead++;
         fill(letters, i, items[i], messages[i]);
     }
     submit(letters);
@@ -190,6 +197,7 @@ void binding_replay(struct binding *binding, const struct store_dead_letter *let
                         : "the stored row is not a row");
         return;
     }
+    binding->stats.received++;
     cursor = cursor_replays(binding, &stream);
     hold = hold_new(binding, segment);
     item = item_new(cursor, hold, 0);

@@ -46,6 +46,7 @@ struct running_rule {
     struct binding *binding;
     struct list subscriptions;
     bool leaving;        /* drains, to be freed                                          */
+    bool drained;        /* its binding is done; goes when the record is written too     */
     bool was_discovered; /* `since = now` is over for databases that appear from here on */
     bool recording;      /* the record of that is on its way to the store                */
     struct store_commit record;

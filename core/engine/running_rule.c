@@ -46,7 +46,10 @@ static void on_idle(void *ctx)
 
 static void on_drained(void *ctx)
 {
-    engine_rule_gone(ctx);
+    struct running_rule *rule = ctx;
+
+    rule->drained = true;
+    engine_rule_gone(rule);
 }
 
 static const struct binding_events binding_events = {
@@ -65,7 +68,7 @@ static void recorded(struct store_commit *commit)
 
     rule->recording = false;
     rule->was_discovered = true;
-    if (rule->leaving)
+    if (rule->drained)
         engine_rule_gone(rule);
 }
 

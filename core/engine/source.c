@@ -70,8 +70,10 @@ static void on_names(void *ctx, enum identity_result result, tr_str text,
 
     source->listing = NULL;
     if (result != IDENTITY_KNOWN) {
-        log_warn("databases cannot be listed: trying again", LOG_S("source", settings->name),
-                 LOG_C("reason", error ? error->text : "no answer"));
+        if (source->discover_failures == 0)
+            log_warn("databases cannot be listed: trying again",
+                     LOG_S("source", settings->name),
+                     LOG_C("reason", error ? error->text : "no answer"));
         discover_again(source, backoff_ms(source->discover_failures++, settings->retry_min_ms,
                                           settings->retry_max_ms));
         if (source->engine->options.mode == ENGINE_ONCE &&
@@ -80,6 +82,8 @@ static void on_names(void *ctx, enum identity_result result, tr_str text,
                         error_exit_code(result == IDENTITY_DENIED ? ERR_NOPERM : ERR_UNAVAIL));
         return;
     }
+    if (source->discover_failures > 0)
+        log_info("databases can be listed again", LOG_S("source", settings->name));
     source->discover_failures = 0;
     arena_init(&arena, 4096);
     while (json_next(text, &cursor, &key, &raw))

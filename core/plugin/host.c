@@ -16,15 +16,15 @@ static void host_log(const tr_host *host, int32_t level, tr_str message)
 {
     const struct instance *instance = instance_of(host);
     char text[1024];
-    size_t n = message.len < sizeof(text) - 1 ? message.len : sizeof(text) - 1;
 
+    message = str_clip(message, sizeof(text) - 1);
     if (level < TR_LOG_ERROR)
         level = TR_LOG_ERROR;
     if (level > (int32_t)log_get_level())
         return;
-    if (n > 0)
-        memcpy(text, message.ptr, n);
-    text[n] = '\0';
+    if (message.len > 0)
+        memcpy(text, message.ptr, message.len);
+    text[message.len] = '\0';
     log_at((enum log_level)level, text, LOG_C("rule", instance->setup.rule),
            LOG_C("plugin", instance->setup.plugin->descriptor.name));
 }

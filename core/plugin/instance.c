@@ -125,7 +125,7 @@ int instance_explain(struct instance *instance, const tr_batch *batch,
 
     if (calls(instance)->get_ext)
         explain = calls(instance)->get_ext(TR_EXT_EXPLAIN);
-    if (!explain)
+    if (!explain || !TR_HAS(explain, tr_explain, explain))
         return error_set(error, ERR_UNAVAIL, "plugin %s does not explain itself",
                          calls(instance)->name);
     rc = plugin_open(instance, error);

@@ -76,13 +76,10 @@ static bool is_sound(const struct job *job, tr_status status, const tr_outcome *
 
 static void take_message(struct job *job, tr_str message)
 {
-    size_t n = message.len < sizeof(job->message) - 1 ? message.len : sizeof(job->message) - 1;
-
-    if (!message.ptr)
-        n = 0;
-    if (n > 0)
-        memcpy(job->message, message.ptr, n);
-    job->message[n] = '\0';
+    message = str_clip(message, sizeof(job->message) - 1);
+    if (message.len > 0)
+        memcpy(job->message, message.ptr, message.len);
+    job->message[message.len] = '\0';
 }
 
 /* Under the lock: the outcome is copied and the ticket is closed. */

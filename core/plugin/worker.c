@@ -44,6 +44,7 @@ static void *worker_main(void *arg)
 
 int worker_start(struct worker *worker, const char *name, struct error *error)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
     sigset_t all, old;
     char short_name[16];
     int rc;
@@ -52,8 +53,11 @@ int worker_start(struct worker *worker, const char *name, struct error *error)
     worker->tail = &worker->head;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->more, NULL);
-    /* Signals are the main thread's: a plugin's system calls shall not be interrupted. */
+    /* Signals are the main thread's: a plugin's system calls shall not be interrupted. Faults
+     * stay the thread's own, or no crash handler would see them. */
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     rc = pthread_create(&worker->thread, NULL, worker_main, worker);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
