@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-enum { OPTIONS_MAX = 32, COMMON_BASE = 1000 };
+/* Options without a letter are told apart by numbers that no letter has. */
+enum { OPTIONS_MAX = 32, OWN_BASE = 500, COMMON_BASE = 1000 };
 
 enum common { CONFIG, PLUGIN_DIR, STATE_DIR, AS_JSON, LEVEL, FORMAT, HELP };
 
@@ -72,20 +73,19 @@ static int wrong_option(const struct args *args, const struct spelling *spelling
                         int seen)
 {
     const char *word = argv[optind - 1], *near;
+    int len = (int)strcspn(word, "=");
 
     if (seen == ':') {
         args_wrong(args, "%s lacks its value", word);
-    } else if (strncmp(word, "--", 2) != 0) {
+    } else if (optopt >= OWN_BASE) {
+        args_wrong(args, "%.*s takes no value", len, word);
+    } else if (optopt != 0) {
         args_wrong(args, "there is no option -%c", optopt);
     } else {
-        near = config_nearest(str_n(word + 2, strcspn(word + 2, "=")), spelling->names,
+        near = config_nearest(str_from(str_n(word, (size_t)len), 2), spelling->names,
                               spelling->count);
-        if (optopt)
-            args_wrong(args, "--%.*s takes no value", (int)strcspn(word + 2, "="), word + 2);
-        else if (near)
-            args_wrong(args, "there is no option %s; did you mean --%s?", word, near);
-        else
-            args_wrong(args, "there is no option %s", word);
+        args_wrong(args, "there is no option %.*s%s%s%s", len, word,
+                   near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
     }
     return ERR_USAGE;
 }
@@ -154,7 +154,7 @@ static int take(struct args *args, int seen, const char *value)
     const struct args_option *own = args->command->options;
 
     for (int i = 0; own && own[i].name; i++)
-        if (seen == i || (own[i].letter && seen == own[i].letter))
+        if (seen == OWN_BASE + i || (own[i].letter && seen == own[i].letter))
             return take_own(args, &own[i], value);
     for (int i = 0; args_common[i].name; i++)
         if (seen == COMMON_BASE + i || (args_common[i].letter && seen == args_common[i].letter))
@@ -184,7 +184,7 @@ int args_parse(struct args *args, const struct command *command, int argc, char 
     int seen, rc = 0;
 
     *args = (struct args){.command = command, .overrides.path = ARGS_CONFIG};
-    spell(&spelling, command->options, 0);
+    spell(&spelling, command->options, OWN_BASE);
     spell(&spelling, args_common, COMMON_BASE);
     opterr = 0;
     optind = 1;

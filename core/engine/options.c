@@ -322,10 +322,10 @@ const tr_option settings_rule_options[] = {
      .flags = TR_OPTION_REQUIRED,
      .offset = NO_OFFSET,
      .help = "the name of a source"},
-    /* A pattern or a list of names: rule/pattern.h judges it. */
+    /* A pattern or a list of names: rule/pattern.h judges it, and says when it is missing. */
     {.name = "databases",
      .type = TR_TYPE_STRING,
-     .flags = TR_OPTION_LIST | TR_OPTION_REQUIRED,
+     .flags = TR_OPTION_LIST,
      .offset = NO_OFFSET,
      .help = "a regular expression (not anchored), or a list of exact names"},
     {.name = "system_databases",

@@ -32,15 +32,25 @@ static tr_str text(const struct rule_settings *rule, const char *path)
     return get(rule, path, 0, &value) ? value.s : STR("");
 }
 
+/* A text as the file has it: also of a rule in which something else is wrong. */
+static tr_str raw_text(const struct rule_settings *rule, tr_str name)
+{
+    const struct config_node *node = config_member(rule->node, name);
+
+    return node && node->type == CONFIG_STRING ? node->text : STR("");
+}
+
 /* ---- the source ---- */
 
 static int find_source(struct settings *settings, struct rule_settings *rule,
                        struct diags *diags)
 {
     const struct config_node *node = config_member(rule->node, STR("source"));
-    tr_str name = text(rule, "source");
+    tr_str name = raw_text(rule, STR("source"));
     struct diag *diag;
 
+    if (name.len == 0)
+        return ERR_CONFIG; /* the schema says so */
     rule->source = settings_source(settings, name);
     if (rule->source)
         return 0;
@@ -213,9 +223,12 @@ static int load_plugin(struct settings *settings, struct rule_settings *rule,
                        struct diags *diags)
 {
     const struct config_node *node = config_member(rule->node, STR("plugin"));
+    tr_str name = raw_text(rule, STR("plugin"));
     struct error error;
 
-    if (plugin_load(text(rule, "plugin"), settings->plugin_dirs, &rule->plugin, &error) == 0)
+    if (name.len == 0)
+        return ERR_CONFIG; /* the schema says so */
+    if (plugin_load(name, settings->plugin_dirs, &rule->plugin, &error) == 0)
         return 0;
     diag_at(diags, DIAG_ERROR, node, "%s", error.text);
     return ERR_CONFIG;
@@ -279,16 +292,16 @@ int settings_rule_check(struct settings *settings, struct rule_settings *rule,
     rule->node = node;
     /* The parts are judged each by itself, so that all that is wrong is said at once. */
     ok = matcher_new(node, diags, &rule->matcher) == 0 && ok;
+    ok = find_source(settings, rule, diags) == 0 && ok;
+    ok = load_plugin(settings, rule, diags) == 0 && ok;
+    if (rule->plugin)
+        ok = check_options(rule, diags) == 0 && ok;
     if (rc < 0)
         return ERR_CONFIG;
     config_values_bind(rule->values, "", settings_rule_options, settings_rule_count, rule,
                        &settings->arena);
-    ok = find_source(settings, rule, diags) == 0 && ok;
-    ok = load_plugin(settings, rule, diags) == 0 && ok;
     if (rule->source)
         ok = take_query(settings, rule, diags) == 0 && check_docs(rule, diags) == 0 && ok;
-    if (rule->plugin)
-        ok = check_options(rule, diags) == 0 && ok;
     take_since(settings, rule);
     take_binding(rule);
     if (rule->plugin)

@@ -68,6 +68,13 @@ function ended(child) {
     });
 }
 
+/* A test must not pass over what a sanitizer found. */
+function judgeStderr(lines) {
+    const sign = /ERROR: AddressSanitizer|ERROR: LeakSanitizer|ThreadSanitizer|runtime error:/;
+    const at = lines.findIndex((line) => sign.test(line));
+    if (at >= 0) throw new Error(`a sanitizer reports:\n${lines.slice(at, at + 40).join('\n')}`);
+}
+
 /* Run to the end. After timeoutMs it is killed: {signal: 'SIGKILL'}. */
 async function tailrace(args, { input = '', timeoutMs = 60000, ...options } = {}) {
     const child = launch(args, options);
@@ -78,6 +85,7 @@ async function tailrace(args, { input = '', timeoutMs = 60000, ...options } = {}
     child.stdin.on('error', () => {}); /* it may end without reading */
     child.stdin.end(input);
     const exit = await ended(child).finally(() => clearTimeout(timer));
+    judgeStderr(out.stderr.split('\n'));
     return { ...exit, ...out };
 }
 
@@ -99,6 +107,7 @@ class Daemon {
         this.exited = ended(this.child).then((exit) => {
             this.running = false;
             this.#wake();
+            judgeStderr(this.stderrLines);
             return exit;
         });
         this.exited.catch(() => (this.running = false));

@@ -181,7 +181,8 @@ class ScriptedServer {
         Object.assign(this, { requests: [], junk: [], errors: [], accepted: 0 });
         this.connections = new Set();
         this.waiters = new Set();
-        this.net = net.createServer((tcp) => this.#accept(tcp));
+        /* Without noDelay a second write waits 40 ms for the acknowledgement of the first. */
+        this.net = net.createServer({ noDelay: true }, (tcp) => this.#accept(tcp));
     }
 
     #accept(tcp) {
