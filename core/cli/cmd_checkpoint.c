@@ -325,7 +325,7 @@ static int delete_found(struct store *store, const struct search *search)
     return EX_OK;
 }
 
-static int delete (struct args *args)
+static int forget(struct args *args)
 {
     bool all = args_has(args, "all");
     struct search search = {.rule = str_c(args->operands[0])};
@@ -406,5 +406,5 @@ const struct command command_checkpoint_delete = {
             {.name = NULL},
         },
     .examples = "tailrace checkpoint delete calc-stats --all",
-    .run = delete,
+    .run = forget,
 };

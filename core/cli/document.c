@@ -86,12 +86,13 @@ int document_to_segment(tr_str json, struct segment **ret_segment, struct error 
         return rc;
     if (json_get(json, STR("_id"), &id))
         rc = write_row(json, id, &row, error);
-    else if (json_get(json, STR("id"), &id) && json_get(json, STR("changes"), &changes))
+    else if (json_get(json, STR("id"), &id) && json_get(json, STR("changes"), &changes) &&
+             json_type_of(changes) == JSON_ARRAY)
         buf_add_str(&row, json);
     else
         rc = error_set(error, ERR_DATA,
                        "neither a document with an _id nor a row of a _changes feed");
-    segment = rc == 0 ? segment_of_row(buf_str(&row)) : NULL;
+    segment = rc == 0 ? segment_of_row(buf_str(&row), STR("null")) : NULL;
     buf_fini(&row);
     if (rc == 0 && !segment)
         rc = error_set(error, ERR_DATA,

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *type_name(uint32_t type)
 {
@@ -48,13 +49,13 @@ static void add_number(struct buf *out, uint32_t type, int64_t number)
 {
     static const char *const times[] = {"d", "h", "m", "s", "ms"};
     static const int64_t times_ms[] = {86400000, 3600000, 60000, 1000, 1};
-    static const char *const sizes[] = {"GB", "MB", "KB", ""};
-    static const int64_t sizes_bytes[] = {1 << 30, 1 << 20, 1 << 10, 1};
+    static const char *const sizes[] = {"TB", "GB", "MB", "KB", ""};
+    static const int64_t sizes_bytes[] = {1LL << 40, 1 << 30, 1 << 20, 1 << 10, 1};
 
     if (type == TR_TYPE_DURATION)
         add_in_units(out, number, times, times_ms, 5);
     else if (type == TR_TYPE_SIZE)
-        add_in_units(out, number, sizes, sizes_bytes, 4);
+        add_in_units(out, number, sizes, sizes_bytes, 5);
     else
         buf_addf(out, "%" PRId64, number);
 }
@@ -212,6 +213,23 @@ static void print_tag(const char *prefix, const tr_option *option)
     buf_fini(&type);
 }
 
+/* As a sentence; a first word that is a value, as in "auto is text" or "0: never", stays. */
+static void print_sentence(const tr_option *option)
+{
+    const char *help = help_text(option);
+    size_t len = strcspn(help, " ");
+    bool is_value = len > 0 && help[len - 1] == ':';
+
+    for (const char *const *choice = option->choices; choice && *choice; choice++)
+        is_value |= strncmp(help, *choice, len) == 0 && (*choice)[len] == '\0';
+    if (!is_value && *help >= 'a' && *help <= 'z') {
+        putchar(*help - 'a' + 'A');
+        help++;
+    }
+    print_roff(help);
+    putchar('.');
+}
+
 static void print_paragraphs(const char *prefix, const tr_option *options, uint32_t count,
                              int depth)
 {
@@ -220,8 +238,7 @@ static void print_paragraphs(const char *prefix, const tr_option *options, uint3
         struct buf range = {0}, inner = {0};
 
         print_tag(prefix, option);
-        print_roff(help_text(option));
-        putchar('.');
+        print_sentence(option);
         add_range(&range, option);
         if (range.len > 0) {
             fputs(option->choices ? "\nOne of " : "\nRange: ", stdout);

@@ -22,7 +22,7 @@ static void instance_ready(void *ctx, const struct error *error)
     struct binding *binding = ctx;
 
     binding->instance_up = error == NULL || binding->instance_up;
-    binding->configuring = false;
+    binding->asked = binding->configuring = false;
     if (binding->state == BINDING_DRAINING) {
         drain_on(binding);
         return;
@@ -31,8 +31,10 @@ static void instance_ready(void *ctx, const struct error *error)
         binding_hold(binding, "%s", error->text);
         return;
     }
-    if (binding->state != BINDING_STARTING) /* the end of a reconfigure */
+    if (binding->state != BINDING_STARTING) { /* the end of a reconfigure */
+        binding_pump(binding);
         return;
+    }
     binding->state = BINDING_RUNNING;
     log_info("rule started", LOG_C("rule", binding->setup.name),
              LOG_C("plugin", binding->setup.instance.plugin->descriptor.name));
@@ -43,6 +45,7 @@ static void instance_ready(void *ctx, const struct error *error)
             lane_update(&cursor->lanes[i]);
     }
     binding_pump(binding);
+    binding_check(binding); /* rows that no plugin has to see may be settled already */
 }
 
 static void instance_wedged(void *ctx)
@@ -104,8 +107,11 @@ void binding_start(struct binding *binding)
     struct error error;
 
     binding->state = BINDING_STARTING;
-    if (instance_start(binding->instance, &error) < 0)
-        binding_hold(binding, "%s", error.text);
+    binding->asked = true;
+    if (instance_start(binding->instance, &error) == 0)
+        return;
+    binding->asked = false;
+    binding_hold(binding, "%s", error.text);
 }
 
 void binding_hold(struct binding *binding, const char *fmt, ...)
@@ -125,12 +131,22 @@ void binding_hold(struct binding *binding, const char *fmt, ...)
     binding->setup.events->held(binding->setup.ctx, binding->why);
 }
 
+/* Plugins are promised that they take options with nothing in hand. */
+static void configure_on(struct binding *binding)
+{
+    if (!binding->configuring || binding->asked || binding->inflight > 0)
+        return;
+    binding->asked = true;
+    instance_reconfigure(binding->instance, binding->new_options);
+}
+
 bool binding_reconfigure(struct binding *binding, const struct config_values *options)
 {
     if (!binding->instance_up || binding->state != BINDING_RUNNING || binding->configuring)
         return false;
     binding->configuring = true;
-    instance_reconfigure(binding->instance, options);
+    binding->new_options = options;
+    configure_on(binding);
     return true;
 }
 
@@ -171,8 +187,6 @@ static void drain_task(struct task *task)
 
 void binding_drain(struct binding *binding, int64_t deadline_ms)
 {
-    bool starting = binding->state == BINDING_STARTING || binding->configuring;
-
     if (binding->state >= BINDING_DRAINING)
         return;
     binding->state = BINDING_DRAINING;
@@ -182,7 +196,7 @@ void binding_drain(struct binding *binding, int64_t deadline_ms)
         for (uint32_t i = 0; cursor->lanes && i < binding->setup.options.concurrency; i++)
             lane_clear(&cursor->lanes[i]);
     }
-    if (starting)
+    if (binding->asked)
         return; /* instance_ready() goes on */
     binding->drain_task.run = drain_task;
     loop_post(binding->setup.loop, &binding->drain_task);
@@ -209,7 +223,8 @@ bool binding_is_running(const struct binding *binding)
 
 void binding_pump(struct binding *binding)
 {
-    while (binding->state == BINDING_RUNNING && binding->inflight < binding->inflight_max) {
+    while (binding->state == BINDING_RUNNING && !binding->configuring &&
+           binding->inflight < binding->inflight_max) {
         struct list *link = list_pop(&binding->ready);
         if (!link)
             return;
@@ -235,6 +250,7 @@ void binding_check(struct binding *binding)
     }
     if (binding->state != BINDING_RUNNING)
         return;
+    configure_on(binding);
     if (binding->was_full && has_drained(binding)) {
         binding->was_full = false;
         binding->setup.events->room(binding->setup.ctx);

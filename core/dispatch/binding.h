@@ -84,8 +84,9 @@ void binding_drain(struct binding *binding, int64_t deadline_ms);
 /* With all its cursors. At once; only when drained, or when the process ends anyway. */
 void binding_free(struct binding *binding);
 
-/* New options of the instance, whose differences are all LIVE; those before them are not read any
- * more when the next call is allowed. False: not now, it is starting or takes options already. */
+/* New options of the instance, whose differences are all LIVE. Nothing is sent until they are taken,
+ * and that waits for what is in flight; those before them are not read any more. False: not now, it
+ * is starting or takes options already. */
 bool binding_reconfigure(struct binding *binding, const struct config_values *options);
 
 const char *binding_name(const struct binding *binding);
@@ -114,7 +115,8 @@ struct stream_name {
     bool transient; /* standard input: there is nothing to come back to, no checkpoint     */
 };
 
-/* `since` is where reading begins (raw JSON); `ordinal` as the store has it. */
+/* `since` is where reading begins (raw JSON); `ordinal` as the store has it. A cursor of the same
+ * stream that was retired and is not done comes back instead, and goes on where it was. */
 struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
                           tr_str since, int64_t ordinal);
 

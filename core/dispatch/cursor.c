@@ -71,8 +71,8 @@ void item_settle(struct item *item)
 
 /* ---- cursors ---- */
 
-struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
-                          tr_str since, int64_t ordinal)
+static struct cursor *make_cursor(struct binding *binding, const struct stream_name *stream,
+                                  tr_str since, int64_t ordinal)
 {
     struct cursor *cursor = mem_new(struct cursor);
 
@@ -93,6 +93,21 @@ struct cursor *cursor_new(struct binding *binding, const struct stream_name *str
     return cursor;
 }
 
+/* A stream that went away may come back before all of it was settled. A second cursor beside the
+ * first would send the same rows again, and newer ones past those that wait. */
+struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
+                          tr_str since, int64_t ordinal)
+{
+    list_each (it, &binding->cursors) {
+        struct cursor *cursor = list_entry(it, struct cursor, link);
+        if (cursor->retired && str_eq(cursor->stream.key, stream->key)) {
+            cursor->retired = false;
+            return cursor;
+        }
+    }
+    return make_cursor(binding, stream, since, ordinal);
+}
+
 struct cursor *cursor_replays(struct binding *binding, const struct stream_name *stream)
 {
     struct cursor *cursor;
@@ -102,7 +117,7 @@ struct cursor *cursor_replays(struct binding *binding, const struct stream_name 
         if (cursor->replays && str_eq(cursor->stream.key, stream->key))
             return cursor;
     }
-    cursor = cursor_new(binding, stream, STR("0"), 0);
+    cursor = make_cursor(binding, stream, STR("0"), 0);
     cursor->replays = true;
     return cursor;
 }

@@ -75,7 +75,10 @@ enum binding_state {
 struct binding {
     struct binding_setup setup;
     struct instance *instance;
-    bool instance_up, configuring;
+    bool instance_up;
+    bool asked;       /* to start or to take options: it will answer                       */
+    bool configuring; /* nothing is sent until the new options are taken                   */
+    const struct config_values *new_options; /* they wait until nothing is in hand         */
     enum binding_state state;
     char why[400]; /* held                                                                 */
     struct list cursors, dirty, ready;

@@ -188,7 +188,7 @@ void binding_replay(struct binding *binding, const struct store_dead_letter *let
     struct hold *hold;
     struct item *item;
 
-    segment = letter->row_cut ? NULL : segment_of_row(letter->row);
+    segment = letter->row_cut ? NULL : segment_of_row(letter->row, letter->seq);
     if (!segment) {
         cannot_send(binding, letter->id,
                     letter->row_cut

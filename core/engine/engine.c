@@ -178,9 +178,8 @@ static struct running_rule *find_running(struct engine *engine, tr_str name)
     return NULL;
 }
 
-/* Starts what is wanted and does not run. A rule that changed starts when its old self is gone.
- */
-static int start_missing(struct engine *engine, struct error *error)
+/* Makes what is wanted and does not run. A rule that changed comes when its old self is gone. */
+static int make_missing(struct engine *engine, struct error *error)
 {
     int rc = 0;
 
@@ -200,6 +199,12 @@ static int start_missing(struct engine *engine, struct error *error)
     return rc;
 }
 
+static void start_all(struct engine *engine)
+{
+    list_each (it, &engine->rules)
+        running_rule_start(list_entry(it, struct running_rule, link));
+}
+
 void engine_rule_gone(struct running_rule *rule)
 {
     struct engine *engine = rule->engine;
@@ -207,10 +212,13 @@ void engine_rule_gone(struct running_rule *rule)
     if (rule->recording)
         return; /* recorded() comes back here */
     running_rule_free(rule);
-    if (!engine->stopping)
-        start_missing(engine, NULL);
-    else if (list_empty(&engine->rules))
-        finish(engine);
+    if (engine->stopping) {
+        if (list_empty(&engine->rules))
+            finish(engine);
+        return;
+    }
+    make_missing(engine, NULL);
+    start_all(engine);
 }
 
 /* ---- reload ---- */
@@ -219,13 +227,16 @@ void engine_rule_gone(struct running_rule *rule)
 static bool keep(struct running_rule *rule, struct settings *settings)
 {
     struct rule_settings *wanted = settings_rule(settings, rule->settings->name);
+    const struct rule_settings *now = rule->settings; /* with LIVE options that came later */
 
+    if (rule->options_generation)
+        now = settings_rule(rule->options_generation, rule->settings->name);
     if (!wanted || !wanted->enabled || binding_held(rule->binding) || !rule->source)
         return false;
     if (!str_eq(buf_str(&rule->source->settings->canonical),
                 buf_str(&wanted->source->canonical)))
         return false;
-    if (str_eq(buf_str(&rule->settings->canonical), buf_str(&wanted->canonical)))
+    if (str_eq(buf_str(&now->canonical), buf_str(&wanted->canonical)))
         return true;
     if (!str_eq(buf_str(&rule->settings->canonical_base), buf_str(&wanted->canonical_base)) ||
         !binding_reconfigure(rule->binding, wanted->options))
@@ -289,7 +300,8 @@ void engine_reload(struct engine *engine)
         if (source->session)
             session_retry(source->session);
     }
-    start_missing(engine, NULL);
+    make_missing(engine, NULL);
+    start_all(engine);
     log_notice("configuration loaded again", LOG_I("rules", settings->rules_count));
 }
 
@@ -330,11 +342,12 @@ int engine_new(const struct engine_options *options, struct settings *settings,
     list_init(&engine->idle_readers);
     rc = open_all(engine, error);
     if (rc == 0)
-        rc = start_missing(engine, error);
-    if (rc < 0) {
+        rc = make_missing(engine, error);
+    if (rc < 0) { /* nothing has started yet that would have to be drained */
         engine_free(engine);
         return rc;
     }
+    start_all(engine);
     engine->watch_timer.fire = watch;
     loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
     engine_look(engine);

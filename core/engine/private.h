@@ -45,6 +45,7 @@ struct running_rule {
     struct source *source; /* NULL in ENGINE_REPLAY                                        */
     struct binding *binding;
     struct list subscriptions;
+    bool begun;          /* running_rule_start() was called                              */
     bool leaving;        /* drains, to be freed                                          */
     bool drained;        /* its binding is done; goes when the record is written too     */
     bool was_discovered; /* `since = now` is over for databases that appear from here on */
@@ -129,6 +130,8 @@ void engine_keep_stats(struct running_rule *rule); /* before it is freed        
 /* running_rule.c */
 int running_rule_new(struct engine *engine, struct settings *generation,
                      struct rule_settings *settings, struct error *error);
+/* Starts its binding, and has its source look for its databases. Once. */
+void running_rule_start(struct running_rule *rule);
 void running_rule_free(struct running_rule *rule);
 void running_rule_drain(struct running_rule *rule, int64_t deadline_ms);
 /* The databases that were there at the start are known now: remember that. */

@@ -116,8 +116,9 @@ void reader_join(struct subscription *subscription)
         return;
     list_each (it, &subscription->stream->readers) {
         struct reader *reader = list_entry(it, struct reader, link);
-        /* The same token means the same place; nothing else about two tokens is known. */
-        if (!str_eq(buf_str(&reader->key), key) ||
+        /* A paused one waits for somebody who is full. The same token means the same place;
+         * nothing else about two tokens is known. */
+        if (reader->paused || !str_eq(buf_str(&reader->key), key) ||
             !str_eq(position(reader), cursor_received(subscription->cursor)))
             continue;
         move_to(subscription, reader);

@@ -67,7 +67,7 @@ static void recorded(struct store_commit *commit)
     struct running_rule *rule = list_entry(commit, struct running_rule, record);
 
     rule->recording = false;
-    rule->was_discovered = true;
+    rule->was_discovered = commit->status == STORE_DONE;
     if (rule->drained)
         engine_rule_gone(rule);
 }
@@ -148,10 +148,17 @@ int running_rule_new(struct engine *engine, struct settings *generation,
     list_init(&rule->subscriptions);
     rule->binding = make_binding(rule);
     list_push_back(&engine->rules, &rule->link);
-    binding_start(rule->binding);
-    if (source)
-        source_add_rule(source, rule);
     return 0;
+}
+
+void running_rule_start(struct running_rule *rule)
+{
+    if (rule->begun)
+        return;
+    rule->begun = true;
+    binding_start(rule->binding);
+    if (rule->source)
+        source_add_rule(rule->source, rule);
 }
 
 void running_rule_drain(struct running_rule *rule, int64_t deadline_ms)

@@ -103,6 +103,7 @@ static void discover(struct source *source)
     if (source->settings->kind == SOURCE_FILE) {
         see(source, source->settings->database);
         source->listed = true;
+        source_answered(source);
         return;
     }
     list_each (it, &source->engine->rules) {
@@ -118,11 +119,13 @@ static void discover(struct source *source)
         for (size_t i = 0; i < count; i++)
             see(source, names[i]);
     }
-    if (!must_list)
+    if (!must_list) {
         source->listed = true;
-    else if (!source->listing)
+        source_answered(source); /* maybe they all were, for rules that came before */
+    } else if (!source->listing) {
         source->listing = identity_ask_names(source->engine->loop, source->pool,
                                              &source->settings->url, on_names, source);
+    }
 }
 
 /* The first look is over when every database that it found has been asked once. */

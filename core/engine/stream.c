@@ -113,9 +113,18 @@ static void subscribe(struct stream *stream, struct running_rule *rule, tr_str s
     list_init(&subscription->in_reader);
     list_push_back(&stream->subscriptions, &subscription->in_stream);
     list_push_back(&rule->subscriptions, &subscription->in_rule);
-    if (is_first)
+    if (is_first) {
+        cursor_advance(subscription->cursor, since);
         cursor_touch(subscription->cursor);
+    }
     reader_join(subscription);
+}
+
+/* A file that was cut short is read from its beginning: it keeps its inode, and so its name. */
+static bool is_cut_short(const struct stream *stream, tr_str position)
+{
+    return stream->source->settings->kind == SOURCE_FILE && stream->now &&
+           strtoll(position.ptr, NULL, 10) > strtoll(stream->now, NULL, 10);
 }
 
 void stream_add_rule(struct stream *stream, struct running_rule *rule)
@@ -137,6 +146,10 @@ void stream_add_rule(struct stream *stream, struct running_rule *rule)
                   LOG_S("rule", rule->settings->name), LOG_S("db", stream->db),
                   LOG_C("reason", error.text));
         engine_fail(engine, error_exit_code(error.code));
+    } else if (found && is_cut_short(stream, checkpoint.seq)) {
+        log_notice("file is shorter than what was read of it: it begins anew",
+                   LOG_S("rule", rule->settings->name), LOG_S("db", stream->db));
+        subscribe(stream, rule, STR("0"), 0, true);
     } else if (found) {
         subscribe(stream, rule, checkpoint.seq, checkpoint.ordinal, false);
     } else if (first_position(stream, rule, &since)) {

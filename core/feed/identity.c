@@ -89,6 +89,14 @@ static tr_str whole(tr_str body, enum json_type type)
     return body;
 }
 
+/* The body, if it is one whole object and not an error: some proxies give those a 200. */
+static tr_str whole_document(tr_str body)
+{
+    tr_str document = whole(body, JSON_OBJECT), error;
+
+    return json_get(document, STR("error"), &error) ? (tr_str){0} : document;
+}
+
 /* A member's text without quotes; empty: not there, or not fit for an incarnation. */
 static tr_str plain_member(tr_str object, tr_str key)
 {
@@ -138,7 +146,7 @@ static void give_later(struct question *question, const struct http_result *resu
 
 static void on_info(struct question *question, const struct http_result *result)
 {
-    tr_str info = whole(result->body, JSON_OBJECT), time;
+    tr_str info = whole_document(result->body), time;
 
     if (info.len == 0) {
         give_later(question, result, "information on the database");
@@ -153,7 +161,7 @@ static void on_info(struct question *question, const struct http_result *result)
 
 static void on_marker(struct question *question, const struct http_result *result)
 {
-    tr_str marker = whole(result->body, JSON_OBJECT);
+    tr_str marker = whole_document(result->body);
 
     if (marker.len == 0)
         give_later(question, result, "the marker in _local");
@@ -209,6 +217,9 @@ static bool on_marker_refused(struct question *question, int status)
         go_to(question, ASK_MARKER);
         return true;
     }
+    /* May not be read now: the one that is there has checkpoints to its name. */
+    if (question->ask == ASK_MARKER && (status == 401 || status == 403))
+        return false;
     /* 404 on writing: the database went away meanwhile. */
     if (status >= 400 && status < 500 && status != 404 && status != 408 && status != 409 &&
         status != 429) {

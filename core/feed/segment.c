@@ -4,6 +4,7 @@
  * chunks in which all else lies. Made by the feeds, kept by whoever works with the rows. Loop
  * thread only.
  */
+#include "feed/file_row.h"
 #include "feed/build.h"
 
 #include "base/mem.h"
@@ -171,23 +172,35 @@ tr_change row_of_head(tr_str head, struct arena *arena)
     return row;
 }
 
-struct segment *segment_of_row(tr_str row)
+/* A row, or a document that stands for one. */
+static bool read_row(tr_str text, struct arena *arena, tr_change *ret_row)
 {
-    struct segment *segment;
     struct json_closing closing;
-    tr_change change;
-    tr_str copy;
     size_t used;
 
-    row = str_trim(row);
-    segment = segment_new(STR("0"), 1);
-    copy = arena_str(segment_arena(segment), row);
-    if (json_row_scan(copy, segment_arena(segment), &change, &closing, &used) != JSON_ROW ||
-        used != copy.len) {
+    if (json_row_scan(text, arena, ret_row, &closing, &used) == JSON_ROW && used == text.len &&
+        ret_row->revs.len > 0)
+        return true;
+    return text.len > 0 && file_row_read(text, 0, arena, ret_row, NULL) == FILE_ROW;
+}
+
+struct segment *segment_of_row(tr_str row, tr_str seq)
+{
+    struct segment *segment = segment_new(STR("0"), 1);
+    struct arena *arena = segment_arena(segment);
+    tr_str copy = arena_str(arena, str_trim(row));
+    tr_change change;
+    bool has_seq;
+
+    if (!read_row(copy, arena, &change)) {
         segment_unref(segment);
         return NULL;
     }
+    has_seq = change.seq.ptr >= copy.ptr && change.seq.ptr < copy.ptr + copy.len &&
+              seq_is_known(change.seq);
+    if (!has_seq)
+        change.seq = arena_str(arena, seq);
     segment_add(segment, &change, NULL);
-    segment_finish(segment, seq_is_known(change.seq) ? change.seq : STR("0"));
+    segment_finish(segment, has_seq ? change.seq : STR("0"));
     return segment;
 }

@@ -297,6 +297,11 @@ void http_slot_over(struct http_slot *slot, CURLcode code)
     }
     if (code != CURLE_OK && slot->end == HTTP_ANSWERED)
         http_fault(slot, code);
+    else if (slot->end == HTTP_ANSWERED && !slot->head_done)
+        /* libcurl takes an answer that ends within its headers for a whole one (seen in 7.88).
+         */
+        http_fault_own(slot, HTTP_FAILED,
+                       "closed the connection within the headers of its answer");
     if (slot->end == HTTP_ANSWERED && slot->renew && slot->pool->signer) {
         renew(slot);
         return;

@@ -41,6 +41,8 @@ static tr_status host_complete(const tr_host *host, tr_ticket ticket, const tr_o
     struct job *ready;
     tr_status status = tickets_complete(&instance->tickets, ticket, outcome, &ready);
 
+    if (status == TR_OK && outcome->status == TR_FATAL)
+        atomic_store(&instance->broken, true);
     if (ready)
         loop_post(instance->setup.loop, &ready->task);
     if (status != TR_OK)

@@ -256,9 +256,17 @@ static void process_work(struct work *work)
     tr_outcome outcome = {.size = sizeof(outcome)};
     struct job *ready;
     bool ignored;
-    tr_status status = calls(instance)->process(instance->self, &job->batch, &outcome);
+    tr_status status;
 
+    if (atomic_load(&instance->broken)) { /* it said so of a batch before this one         */
+        outcome.status = status = TR_RETRY;
+        outcome.message = STR("not sent: the plugin said that it cannot go on");
+    } else {
+        status = calls(instance)->process(instance->self, &job->batch, &outcome);
+    }
     ready = tickets_returned(&instance->tickets, job, status, &outcome, &ignored);
+    if (status == TR_FATAL && !ignored)
+        atomic_store(&instance->broken, true);
     if (ignored)
         log_warn("plugin gave an outcome twice: the first one counts",
                  LOG_C("rule", instance->setup.rule), LOG_C("plugin", calls(instance)->name));

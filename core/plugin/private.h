@@ -10,6 +10,8 @@
 #include "plugin/instance.h"
 #include "plugin/worker.h"
 
+#include <stdatomic.h>
+
 struct tr_config {
     const struct config_values *values;
 };
@@ -27,6 +29,7 @@ struct instance {
     struct task control_done;
     struct error control_error;
     int64_t stop_deadline_ms;
+    atomic_bool broken; /* TR_FATAL: process() is not called any more                      */
     bool opened, ended; /* the plugin has a self; the worker is ending                     */
 
     struct list timers; /* worker: timers that are set (ext_timer.c)                 */

@@ -8,9 +8,8 @@
 
 include(GNUInstallDirs)
 
-set(_tailrace_plugin_map ${CMAKE_CURRENT_LIST_DIR}/tailrace-plugin.map)
-
 function(tr_add_plugin name)
+    set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/tailrace-plugin.map)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBRARIES")
     add_library(${name} MODULE ${arg_UNPARSED_ARGUMENTS})
     set_target_properties(${name} PROPERTIES
@@ -18,9 +17,9 @@ function(tr_add_plugin name)
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins
         POSITION_INDEPENDENT_CODE ON
         C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
-        LINK_DEPENDS ${_tailrace_plugin_map})
+        LINK_DEPENDS ${map})
     target_link_options(${name} PRIVATE
-        -Wl,--version-script=${_tailrace_plugin_map} -Wl,--exclude-libs,ALL)
+        -Wl,--version-script=${map} -Wl,--exclude-libs,ALL)
     # A sanitizer's runtime is in the host, so a plugin built with one has open ends.
     if(NOT TAILRACE_SANITIZE)
         target_link_options(${name} PRIVATE -Wl,-z,defs)

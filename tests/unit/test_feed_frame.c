@@ -520,7 +520,7 @@ static void the_position_before_a_row_is_never_null(void **state)
 static void one_row_makes_a_segment_of_its_own(void **state)
 {
     char text[] = "  " ROW_F " \r\n";
-    struct segment *segment = segment_of_row(str_c(text));
+    struct segment *segment = segment_of_row(str_c(text), STR("\"9-x\""));
 
     (void)state;
     memset(text, 'X', sizeof(text));
@@ -528,9 +528,9 @@ static void one_row_makes_a_segment_of_its_own(void **state)
     assert_true(str_eq(segment->rows[0].raw, STR(ROW_F)));
     assert_true(str_eq(segment->rows[0].id, STR("f")));
     segment_unref(segment);
-    assert_null(segment_of_row(STR("{\"last_seq\":1}")));
-    assert_null(segment_of_row(STR(ROW_B ROW_B)));
-    assert_null(segment_of_row(STR("")));
+    assert_null(segment_of_row(STR("{\"last_seq\":1}"), STR("0")));
+    assert_null(segment_of_row(STR(ROW_B ROW_B), STR("0")));
+    assert_null(segment_of_row(STR(""), STR("0")));
     segment_unref(NULL);
 }
 

@@ -60,6 +60,9 @@ static inline void answer(struct request *request)
     } else if (strcmp(path, "/short") == 0) {
         server_say(request, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome");
         request->close_after = true;
+    } else if (strcmp(path, "/head") == 0) {
+        server_say(request, "HTTP/1.1 200 OK\r\nContent-Le");
+        request->close_after = true;
     } else if (strcmp(path, "/nothing") == 0) {
         request->close_after = true;
     } else if (strcmp(path, "/busy") == 0) {

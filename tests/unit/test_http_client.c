@@ -189,12 +189,12 @@ static void a_quiet_feed_that_still_drips_lives(void **state)
 
 static void a_cut_answer_is_a_failure_that_says_so(void **state)
 {
-    static const char *const paths[] = {"/cut", "/short", "/nothing"};
+    static const char *const paths[] = {"/cut", "/short", "/head", "/nothing"};
     struct fixture f;
 
     (void)state;
     fixture_begin(&f, answer, (struct http_options){0});
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         struct probe *p = probe_new(&f, paths[i]);
         probe_start(p);
         run_until(&f, i + 1);

@@ -134,7 +134,8 @@ template <class F> tr_status guard(tr_error *error, F f) noexcept
         f();
         return TR_OK;
     } catch (const failure &e) {
-        return tr_fail(error, e.status(), "%s", e.what());
+        return tr_fail(error, e.status() != TR_OK ? e.status() : tr_status(TR_FATAL), "%s",
+                       e.what());
     } catch (const std::exception &e) {
         return tr_fail(error, TR_FATAL, "%s", e.what());
     } catch (...) {

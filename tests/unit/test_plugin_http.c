@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tr.http/1 against a small server on loopback. The plugin itself ends the process if a done()
+ * is missing when it is closed.
+ */
+#include "test_http_server.h"
+#include "test_plugin_lib.h"
+
+static void greet(struct request *request)
+{
+    server_reply(request, "200 OK", "", "hello");
+}
+
+static void hold(struct request *request)
+{
+    server_wait(request->server);
+    request->close_after = true;
+}
+
+static void start(struct bench *b, struct server *server, const char *mode)
+{
+    char options[128];
+
+    snprintf(options, sizeof(options), "url = \"http://127.0.0.1:%d/x\"; mode = \"%s\";",
+             server->port, mode);
+    bench_start(b, "http", options);
+    assert_int_equal(b->error.code, 0);
+}
+
+static void an_answer_comes_back_on_the_worker(void **state)
+{
+    struct bench b = {0};
+    struct server server;
+    struct delivery d;
+
+    (void)state;
+    server_start(&server, greet);
+    start(&b, &server, "wait");
+    for (int i = 0; i < 5; i++) {
+        delivery_settle(&b, &d, 1);
+        assert_outcome(&d, TR_OK, "200 hello");
+    }
+    bench_end(&b);
+    server_stop(&server);
+}
+
+static void a_cancelled_request_ends_without_an_answer(void **state)
+{
+    struct bench b = {0};
+    struct server server;
+    struct delivery d;
+
+    (void)state;
+    server_start(&server, hold);
+    start(&b, &server, "cancel");
+    delivery_settle(&b, &d, 1);
+    assert_outcome(&d, TR_OK, "0 cancelled");
+    bench_end(&b);
+    server_stop(&server);
+}
+
+static void requests_under_way_end_with_the_instance(void **state)
+{
+    struct bench b = {0};
+    struct server server;
+    struct delivery d;
+
+    (void)state;
+    server_start(&server, hold);
+    start(&b, &server, "leave");
+    for (int i = 0; i < 20; i++) {
+        delivery_settle(&b, &d, 1);
+        assert_outcome(&d, TR_OK, "left");
+    }
+    bench_end(&b);
+    server_stop(&server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_comes_back_on_the_worker),
+        cmocka_unit_test(a_cancelled_request_ends_without_an_answer),
+        cmocka_unit_test(requests_under_way_end_with_the_instance),
+    };
+
+    return cmocka_run_group_tests(tests, place_begin, place_end);
+}
