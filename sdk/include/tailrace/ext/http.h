@@ -74,8 +74,9 @@ typedef struct tr_http {
     /* Requests still under way are cancelled: their done() is called first.     [control] */
     void (*client_free)(tr_http_client *client);
 
-    /* Queues a request; everything it points to is copied. TR_EINVAL: a bad URL or header, or
-     * not the worker; TR_ESTALE: the client or its instance ends.
+    /* Queues a request; everything it points to is copied. TR_EINVAL: not http or https, a bad
+     * header, or not the worker; TR_ESTALE: the client or its instance ends. What else is wrong
+     * with a URL is said by done(), with TR_HTTP_REFUSED.
      *                                                                           [worker] */
     tr_status (*send)(tr_http_client *client, const tr_http_request *request, uint64_t *ret_id);
 
