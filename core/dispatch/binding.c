@@ -168,10 +168,12 @@ void binding_free(struct binding *binding)
 
 /* ---- draining ---- */
 
-/* Called whenever something came back; what comes after the last must not stop it again. */
+/* Called whenever something came back; what comes after the last must not stop it again. An
+ * instance that still starts or takes options is not stopped: its answer comes here too. */
 static void drain_on(struct binding *binding)
 {
-    if (binding->state != BINDING_DRAINING || binding->inflight > 0 || binding->commits > 0)
+    if (binding->state != BINDING_DRAINING || binding->asked || binding->inflight > 0 ||
+        binding->commits > 0 || (!list_empty(&binding->ready) && !binding->why[0]))
         return;
     commit_flush(binding);
     if (binding->commits > 0)
@@ -182,20 +184,36 @@ static void drain_on(struct binding *binding)
 
 static void drain_task(struct task *task)
 {
-    drain_on(list_entry(task, struct binding, drain_task));
+    struct binding *binding = list_entry(task, struct binding, drain_task);
+
+    binding_pump(binding);
+    drain_on(binding);
+}
+
+static void drain_cursor(struct cursor *cursor, bool sends)
+{
+    uint32_t lanes = cursor->lanes ? cursor->binding->setup.options.concurrency : 0;
+
+    cursor->drain_to = sends ? cursor_drain_end(cursor) : -1;
+    for (uint32_t i = 0; i < lanes; i++) {
+        if (cursor->lanes[i].backing_off)
+            cursor->drain_to = -1; /* its sink is down: a stop does not wait for that        */
+        lane_clear(&cursor->lanes[i]);
+    }
+    for (uint32_t i = 0; i < lanes; i++)
+        lane_update(&cursor->lanes[i]);
 }
 
 void binding_drain(struct binding *binding, int64_t deadline_ms)
 {
+    bool sends = binding->state == BINDING_RUNNING && !binding->configuring;
+
     if (binding->state >= BINDING_DRAINING)
         return;
     binding->state = BINDING_DRAINING;
     binding->drain_deadline_ms = deadline_ms;
-    list_each (it, &binding->cursors) {
-        struct cursor *cursor = list_entry(it, struct cursor, link);
-        for (uint32_t i = 0; cursor->lanes && i < binding->setup.options.concurrency; i++)
-            lane_clear(&cursor->lanes[i]);
-    }
+    list_each (it, &binding->cursors)
+        drain_cursor(list_entry(it, struct cursor, link), sends);
     if (binding->asked)
         return; /* instance_ready() goes on */
     binding->drain_task.run = drain_task;
@@ -221,10 +239,15 @@ bool binding_is_running(const struct binding *binding)
     return binding->state == BINDING_RUNNING;
 }
 
+static bool may_send(const struct binding *binding)
+{
+    return (binding->state == BINDING_RUNNING && !binding->configuring) ||
+           (binding->state == BINDING_DRAINING && !binding->why[0]);
+}
+
 void binding_pump(struct binding *binding)
 {
-    while (binding->state == BINDING_RUNNING && !binding->configuring &&
-           binding->inflight < binding->inflight_max) {
+    while (may_send(binding) && binding->inflight < binding->inflight_max) {
         struct list *link = list_pop(&binding->ready);
         if (!link)
             return;

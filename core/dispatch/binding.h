@@ -76,9 +76,10 @@ struct binding *binding_new(const struct binding_setup *setup);
 /* Opens the instance; started() or held() answers. */
 void binding_start(struct binding *binding);
 
-/* Sends nothing new, waits for what is in flight, commits, stops the instance; drained()
- * answers, from the loop. What waits in the window is dropped: it is read again at the next
- * start. */
+/* Waits for what is in flight, commits, stops the instance; drained() answers, from the loop.
+ * Nothing new is sent but the few rows up to the next one that has a seq, without which those
+ * before them would come again. What waits in the window is dropped: it is read again at the
+ * next start. */
 void binding_drain(struct binding *binding, int64_t deadline_ms);
 
 /* With all its cursors. At once; only when drained, or when the process ends anyway. */

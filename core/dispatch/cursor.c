@@ -89,6 +89,7 @@ static struct cursor *make_cursor(struct binding *binding, const struct stream_n
     buf_add_str(&cursor->received, since);
     buf_add_str(&cursor->committed, since);
     cursor->received_ordinal = ordinal;
+    cursor->drain_to = -1;
     list_push_back(&binding->cursors, &cursor->link);
     return cursor;
 }
@@ -270,4 +271,28 @@ tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal)
     first = list_entry(cursor->pending.next, struct item, pending);
     *ret_ordinal = first->ordinal - 1;
     return segment_before(first->hold->segment, first->row);
+}
+
+/* The ordinal of the row that segment_before() gives the seq of. */
+static int64_t known_before(const struct item *item)
+{
+    const struct segment *segment = item->hold->segment;
+    tr_str seq = segment_before(segment, item->row);
+    uint32_t behind = item->row;
+
+    while (behind > 0 && segment->rows[behind - 1].seq.ptr != seq.ptr)
+        behind--;
+    return item->ordinal - item->row + behind - 1;
+}
+
+int64_t cursor_drain_end(const struct cursor *cursor)
+{
+    if (cursor->replays)
+        return -1;
+    list_each (it, &cursor->pending) {
+        const struct item *item = list_entry(it, struct item, pending);
+        if (item->ordinal > cursor->sent_ordinal && known_before(item) >= cursor->sent_ordinal)
+            return item->ordinal - 1;
+    }
+    return cursor->received_ordinal;
 }

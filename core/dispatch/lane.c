@@ -58,19 +58,28 @@ static void timer_due(struct timer *timer)
     binding_pump(lane->cursor->binding);
 }
 
+/* Whether the lane's head may go: always, and in a drain if the position needs it. */
+static bool is_wanted(const struct lane *lane, const struct item *item)
+{
+    enum binding_state state = lane->cursor->binding->state;
+
+    return state == BINDING_RUNNING ||
+           (state == BINDING_DRAINING && item->ordinal <= lane->cursor->drain_to);
+}
+
 void lane_update(struct lane *lane)
 {
     struct binding *binding = lane->cursor->binding;
     const struct binding_options *options = &binding->setup.options;
 
-    if (lane->sent || lane->backing_off || !lane->head || binding->state != BINDING_RUNNING) {
+    if (lane->sent || lane->backing_off || !lane->head || !is_wanted(lane, lane->head)) {
         list_remove(&lane->ready);
         return;
     }
     if (!list_empty(&lane->ready))
         return; /* it keeps its turn, however often new changes come in */
     if (options->batch_wait_ms == 0 || lane->waited || lane->limit > 0 ||
-        is_full(lane, options)) {
+        binding->state == BINDING_DRAINING || is_full(lane, options)) {
         loop_clear_timer(binding->setup.loop, &lane->timer);
         list_push_back(&binding->ready, &lane->ready);
     } else if (!timer_is_set(&lane->timer)) {
@@ -91,6 +100,10 @@ void lane_back_off(struct lane *lane, uint32_t retry_after_ms)
     else
         lane->failures++;
     lane->backing_off = true;
+    if (lane->cursor->binding->state == BINDING_DRAINING) {
+        lane->cursor->drain_to = -1; /* a stop does not wait for a sink that is down         */
+        return;
+    }
     lane->timer.fire = timer_due;
     loop_set_timer(lane->cursor->binding->setup.loop, &lane->timer, delay);
 }
@@ -105,7 +118,7 @@ static uint32_t batch_count(const struct lane *lane)
 
     for (const struct item *item = lane->head; item && count < most; item = item->lane_next) {
         bytes += item_change(item)->raw.len;
-        if (count > 0 && bytes > options->batch_bytes)
+        if (count > 0 && (bytes > options->batch_bytes || !is_wanted(lane, item)))
             break;
         count++;
     }
@@ -114,7 +127,7 @@ static uint32_t batch_count(const struct lane *lane)
 
 static struct batch *make_batch(struct lane *lane, uint32_t count)
 {
-    const struct cursor *cursor = lane->cursor;
+    struct cursor *cursor = lane->cursor;
     struct batch *batch = mem_zero(1, sizeof(*batch) + count * sizeof(tr_change));
     struct item *item = lane->head;
     int64_t now = clock_wall_ms();
@@ -126,6 +139,8 @@ static struct batch *make_batch(struct lane *lane, uint32_t count)
         batch->changes[i].attempt = ++item->attempts;
         if (item->first_ms == 0)
             item->first_ms = now;
+        if (item->ordinal > cursor->sent_ordinal)
+            cursor->sent_ordinal = item->ordinal;
     }
     batch->job.done = outcome_apply;
     batch->job.batch = (tr_batch){

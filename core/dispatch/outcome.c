@@ -40,8 +40,9 @@ static void settle_ok(struct item *item)
     item_settle(item);
 }
 
-/* Whether a change that failed in this batch has failed too often. A sink that asks for patience
- * is well and blames nobody, also not those that others have brought under suspicion. */
+/* Whether a change that failed in this batch has failed too often. A sink that asks for
+ * patience is well and blames nobody, also not those that others have brought under suspicion.
+ */
 static bool is_poison(const struct batch *batch, const struct item *item)
 {
     uint32_t max = batch->lane->cursor->binding->setup.options.max_attempts;
@@ -65,8 +66,9 @@ static void log_failure(const struct batch *batch, const char *what)
              LOG_C("reason", batch->job.message));
 }
 
-/* Whether an earlier change of the same document is to be sent again. Then a later one must follow
- * it, although it was taken: else the older state would be the last that the sink sees. */
+/* Whether an earlier change of the same document is to be sent again. Then a later one must
+ * follow it, although it was taken: else the older state would be the last that the sink sees.
+ */
 static bool must_follow(const struct item *again, uint32_t count, const struct item *item)
 {
     for (; count > 0; count--, again = again->lane_next)

@@ -57,6 +57,8 @@ struct cursor {
     struct lane *lanes;  /* of options.concurrency; made with the first item               */
     struct buf received, committed;
     int64_t received_ordinal;
+    int64_t sent_ordinal; /* the last that was ever sent                                   */
+    int64_t drain_to;     /* a drain sends up to here; -1: nothing more                    */
     struct list dirty; /* binding->dirty                                                   */
     bool replays;      /* of dead letters: it has no position                              */
     bool retired;      /* gone when it is empty                                            */
@@ -124,6 +126,8 @@ struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row);
 void item_settle(struct item *item);
 /* The position behind everything settled, and its ordinal. */
 tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
+/* Up to which row to send so that the position behind all that was sent is a known one. */
+int64_t cursor_drain_end(const struct cursor *cursor);
 struct lane *cursor_lane(struct cursor *cursor, tr_str id);
 /* The one for dead letters of a stream; made when it is not there. */
 struct cursor *cursor_replays(struct binding *binding, const struct stream_name *stream);

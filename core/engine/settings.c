@@ -20,20 +20,22 @@ static int64_t get_number(const struct config_values *values, const char *path)
     return config_values_get(values, path, 0, &value) == TR_OK ? value.i : 0;
 }
 
+/* As the file has them: rules are judged with their plugins also when something else is wrong.
+ */
 static void take_plugin_dirs(struct settings *settings, const char *first)
 {
-    tr_value value = {.size = sizeof(value)};
-    uint32_t count = 0, n = 0;
+    const struct config_node *list = config_member(settings->config->root, STR("plugin_dirs"));
+    size_t room = list ? list->count + 4 : 3, n = 0;
 
-    while (config_values_get(settings->values, "plugin_dirs", count, &value) == TR_OK)
-        count++;
-    settings->plugin_dirs = arena_zero(&settings->arena,
-                                       (count + 3) * sizeof(*settings->plugin_dirs));
+    settings->plugin_dirs = arena_zero(&settings->arena, room * sizeof(*settings->plugin_dirs));
     if (first)
         settings->plugin_dirs[n++] = arena_cstr(&settings->arena, str_c(first));
-    for (uint32_t i = 0; i < count; i++)
-        if (config_values_get(settings->values, "plugin_dirs", i, &value) == TR_OK)
-            settings->plugin_dirs[n++] = value.s.ptr;
+    if (list && list->type == CONFIG_STRING)
+        settings->plugin_dirs[n++] = list->text.ptr;
+    config_each (item, list) {
+        if (item->type == CONFIG_STRING)
+            settings->plugin_dirs[n++] = item->text.ptr;
+    }
     settings->plugin_dirs[n] = TAILRACE_PLUGIN_DIR;
 }
 
@@ -44,6 +46,7 @@ static int check_main(struct settings *settings, const struct settings_overrides
     int rc = config_check(settings->config->root, NULL, settings_main_options,
                           settings_main_count, 0, diags, &settings->values);
 
+    take_plugin_dirs(settings, overrides->plugin_dir);
     if (rc < 0)
         return rc;
     config_values_bind(settings->values, "", settings_main_options, settings_main_count,
@@ -56,7 +59,6 @@ static int check_main(struct settings *settings, const struct settings_overrides
         settings->log_level = (int32_t)value.i + 3; /* "error" is 3, as in syslog */
     if (config_values_get(settings->values, "log.format", 0, &value) == TR_OK)
         settings->log_format = (int32_t)value.i;
-    take_plugin_dirs(settings, overrides->plugin_dir);
     return 0;
 }
 
@@ -190,8 +192,6 @@ int settings_load(const struct settings_overrides *overrides, struct diags *diag
         goto out;
     /* On, although something is wrong already: all mistakes are reported in one go. */
     rc = worse(rc, check_main(settings, overrides, diags));
-    if (!settings->plugin_dirs)
-        goto out;
     rc = worse(rc, check_sources(settings, diags));
     rc = worse(rc, check_rules(settings, diags));
 out:

@@ -10,7 +10,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,6 +53,42 @@ static int judge_kind(const char *path, struct error *error)
         return error_set(error, ERR_NOINPUT,
                          "plugin refused: %s is not a regular file; name a .so", path);
     return 0;
+}
+
+/* Whether the file has all that its table of segments says. What is no ELF file is left to
+ * dlopen() to judge. */
+static bool is_whole(int fd, off_t size)
+{
+    ElfW(Ehdr) head;
+    ElfW(Phdr) part;
+
+    if (pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+        return true;
+    for (unsigned i = 0; i < head.e_phnum; i++) {
+        off_t at = (off_t)(head.e_phoff + i * sizeof(part));
+        if (pread(fd, &part, sizeof(part), at) != (ssize_t)sizeof(part))
+            return false;
+        if (part.p_type == PT_LOAD &&
+            (part.p_offset > (uint64_t)size || part.p_filesz > (uint64_t)size - part.p_offset))
+            return false;
+    }
+    return true;
+}
+
+/* dlopen() maps a file that was cut short and dies of SIGBUS. */
+static int judge_length(const char *path, struct error *error)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool whole = fd < 0 || fstat(fd, &st) < 0 || is_whole(fd, st.st_size);
+
+    if (fd >= 0)
+        close(fd);
+    if (whole)
+        return 0;
+    return error_set(error, ERR_SOFTWARE,
+                     "plugin refused: %s is cut short; copy or build it again", path);
 }
 
 /* The file and every folder above it. */
@@ -264,6 +302,8 @@ int plugin_load(tr_str name, const char *const *dirs, const struct plugin **ret_
     if (plugin)
         goto found;
     rc = judge_road(real, error);
+    if (rc == 0)
+        rc = judge_length(real, error);
     if (rc < 0)
         return rc;
     plugin = mem_new(struct plugin);
