@@ -256,12 +256,13 @@ void config_values_bind(const struct config_values *values, const char *path,
 {
     for (uint32_t i = 0; i < count && table[i].name; i++) {
         const tr_option *option = &table[i];
-        char *field = (char *)base + option->offset;
         tr_value value = {.size = sizeof(value)};
+        char *field;
 
         if (option->offset == (size_t)-1 || option->type == TR_TYPE_GROUP ||
             (option->flags & TR_OPTION_LIST))
             continue;
+        field = (char *)base + option->offset;
         if (config_values_get(values, config_path_join(path, option->name, arena), 0, &value) ==
             TR_OK)
             bind_one(option, &value, field, arena);

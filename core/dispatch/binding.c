@@ -234,6 +234,11 @@ bool binding_is_idle(const struct binding *binding)
     return binding->rows == 0;
 }
 
+bool binding_is_replaying(const struct binding *binding)
+{
+    return binding->letters > 0;
+}
+
 bool binding_is_running(const struct binding *binding)
 {
     return binding->state == BINDING_RUNNING;

@@ -50,6 +50,8 @@ struct binding_events {
     void (*room)(void *ctx);
     /* Everything it was given is settled. */
     void (*idle)(void *ctx);
+    /* So is every dead letter that binding_replay() was given. */
+    void (*replayed)(void *ctx);
     /* The end of binding_drain(): what was in flight is settled and committed, the instance is
      * closed. Free it. */
     void (*drained)(void *ctx);
@@ -85,9 +87,9 @@ void binding_drain(struct binding *binding, int64_t deadline_ms);
 /* With all its cursors. At once; only when drained, or when the process ends anyway. */
 void binding_free(struct binding *binding);
 
-/* New options of the instance, whose differences are all LIVE. Nothing is sent until they are taken,
- * and that waits for what is in flight; those before them are not read any more. False: not now, it
- * is starting or takes options already. */
+/* New options of the instance, whose differences are all LIVE. Nothing is sent until they are
+ * taken, and that waits for what is in flight; those before them are not read any more. False:
+ * not now, it is starting or takes options already. */
 bool binding_reconfigure(struct binding *binding, const struct config_values *options);
 
 const char *binding_name(const struct binding *binding);
@@ -103,6 +105,8 @@ const struct binding_stats *binding_get_stats(const struct binding *binding);
 /* Sends a dead letter again. The record goes away after ok and stays, with the new reason,
  * after another reject. */
 void binding_replay(struct binding *binding, const struct store_dead_letter *letter);
+/* Some of them are still on their way. */
+bool binding_is_replaying(const struct binding *binding);
 
 /* Commits what is settled now and not at the next interval. */
 void binding_commit(struct binding *binding);
@@ -116,8 +120,8 @@ struct stream_name {
     bool transient; /* standard input: there is nothing to come back to, no checkpoint     */
 };
 
-/* `since` is where reading begins (raw JSON); `ordinal` as the store has it. A cursor of the same
- * stream that was retired and is not done comes back instead, and goes on where it was. */
+/* `since` is where reading begins (raw JSON); `ordinal` as the store has it. A cursor of the
+ * same stream that was retired and is not done comes back instead, and goes on where it was. */
 struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
                           tr_str since, int64_t ordinal);
 

@@ -94,8 +94,8 @@ static struct cursor *make_cursor(struct binding *binding, const struct stream_n
     return cursor;
 }
 
-/* A stream that went away may come back before all of it was settled. A second cursor beside the
- * first would send the same rows again, and newer ones past those that wait. */
+/* A stream that went away may come back before all of it was settled. A second cursor beside
+ * the first would send the same rows again, and newer ones past those that wait. */
 struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
                           tr_str since, int64_t ordinal)
 {

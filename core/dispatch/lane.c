@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "dispatch/private.h"
 
+enum { RETRY_AFTER_MAX_MS = 3600000 };
+
 void lane_push(struct lane *lane, struct item *item)
 {
     item->lane_next = NULL;
@@ -93,8 +95,10 @@ void lane_back_off(struct lane *lane, uint32_t retry_after_ms)
     const struct binding_options *options = &lane->cursor->binding->setup.options;
     int64_t delay = backoff_ms(lane->failures, options->retry_min_ms, options->retry_max_ms);
 
-    /* The sink's own wish counts, with a little spread so that lanes do not come back as one.
-     */
+    /* The sink's own wish counts, within reason, with a little spread so that lanes do not come
+     * back as one. */
+    if (retry_after_ms > RETRY_AFTER_MAX_MS)
+        retry_after_ms = RETRY_AFTER_MAX_MS;
     if (retry_after_ms > 0)
         delay = retry_after_ms + (int64_t)random_below(retry_after_ms / 8 + 1);
     else

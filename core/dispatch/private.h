@@ -59,9 +59,9 @@ struct cursor {
     int64_t received_ordinal;
     int64_t sent_ordinal; /* the last that was ever sent                                   */
     int64_t drain_to;     /* a drain sends up to here; -1: nothing more                    */
-    struct list dirty; /* binding->dirty                                                   */
-    bool replays;      /* of dead letters: it has no position                              */
-    bool retired;      /* gone when it is empty                                            */
+    struct list dirty;    /* binding->dirty                                                   */
+    bool replays;         /* of dead letters: it has no position                              */
+    bool retired;         /* gone when it is empty                                            */
 };
 
 enum binding_state {
@@ -89,6 +89,7 @@ struct binding {
     uint32_t rows;                   /* items                                              */
     size_t bytes;                    /* of their segments                                  */
     bool was_full;
+    uint32_t letters; /* on replay                                                         */
     uint32_t commits; /* in the store's hands                                              */
     uint32_t settled; /* rows since the last commit                                        */
     struct timer commit_timer;

@@ -33,6 +33,12 @@ static struct letter_commit *commit_new(struct binding *binding, uint32_t count)
     return letters;
 }
 
+static void replay_over(struct binding *binding)
+{
+    if (--binding->letters == 0 && binding->state == BINDING_RUNNING)
+        binding->setup.events->replayed(binding->setup.ctx);
+}
+
 static void commit_done(struct store_commit *done)
 {
     struct letter_commit *letters = list_entry(done, struct letter_commit, commit);
@@ -40,7 +46,7 @@ static void commit_done(struct store_commit *done)
 
     binding->commits--;
     if (done->status == STORE_FULL)
-        binding_hold(binding, "its dead letters are at their bound (dead_letter_max); see "
+        binding_hold(binding, "its dead letters are at their bound (dead_letters); see "
                               "`tailrace dead-letter list`, replay or purge them, and reload");
     for (size_t i = 0; done->status == STORE_DONE && i < done->ops_count; i++) {
         if (done->ops[i].kind == STORE_DELETE_DEAD_LETTER)
@@ -48,6 +54,8 @@ static void commit_done(struct store_commit *done)
         else
             binding->stats.dead++;
         item_settle(letters->items[i]);
+        if (done->ops[i].kind != STORE_ADD_DEAD_LETTER)
+            replay_over(binding);
     }
     arena_fini(&letters->arena);
     free(letters);
@@ -158,6 +166,7 @@ static void unsent_done(struct store_commit *done)
 
     binding->commits--;
     free(unsent);
+    replay_over(binding);
     binding_check(binding);
 }
 
@@ -188,6 +197,7 @@ void binding_replay(struct binding *binding, const struct store_dead_letter *let
     struct hold *hold;
     struct item *item;
 
+    binding->letters++;
     segment = letter->row_cut ? NULL : segment_of_row(letter->row, letter->seq);
     if (!segment) {
         cannot_send(binding, letter->id,

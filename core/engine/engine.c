@@ -161,6 +161,8 @@ static void watch(struct timer *timer)
     if (engine->stopping)
         return;
     replay_poll(engine);
+    list_each (it, &engine->sources)
+        reader_yield(list_entry(it, struct source, link));
     if (engine->options.mode == ENGINE_ONCE)
         watch_streams(engine);
     loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
@@ -178,7 +180,8 @@ static struct running_rule *find_running(struct engine *engine, tr_str name)
     return NULL;
 }
 
-/* Makes what is wanted and does not run. A rule that changed comes when its old self is gone. */
+/* Makes what is wanted and does not run. A rule that changed comes when its old self is gone.
+ */
 static int make_missing(struct engine *engine, struct error *error)
 {
     int rc = 0;
@@ -392,7 +395,7 @@ void engine_keep_stats(struct running_rule *rule)
 void engine_get_stats(const struct engine *engine, struct binding_stats *ret_stats)
 {
     *ret_stats = engine->gone;
-    list_each(it, &engine->rules)
+    list_each (it, &engine->rules)
         add_stats(ret_stats,
                   binding_get_stats(list_entry(it, struct running_rule, link)->binding));
 }

@@ -53,7 +53,7 @@ struct running_rule {
     struct store_commit record;
     struct store_op record_op;
     int64_t replay_from; /* the next dead letter to look at                              */
-    bool replay_wanted;
+    bool replay_wanted, replay_again;
 };
 
 struct source {
@@ -160,6 +160,7 @@ void subscription_free(struct subscription *subscription);
 void reader_join(struct subscription *subscription); /* finds or makes a reader for it     */
 void reader_leave(struct subscription *subscription);
 void reader_room(struct running_rule *rule); /* its binding has room again                 */
+void reader_yield(struct source *source);    /* paused ones give their connections up        */
 void reader_free(struct reader *reader);
 
 /* replay.c */

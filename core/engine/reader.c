@@ -201,6 +201,25 @@ void reader_room(struct running_rule *rule)
     }
 }
 
+/* A paused feed keeps its connection, and a rule that stalls on many databases would in time
+ * have them all. So where calls wait for one, whoever is paused gives his up; a subscription
+ * without a reader gets another when its binding has room. */
+void reader_yield(struct source *source)
+{
+    if (!source->pool || http_pool_waiting(source->pool) == 0)
+        return;
+    list_each (it, &source->stream_list) {
+        struct stream *stream = list_entry(it, struct stream, link);
+        list_each_safe (link, &stream->readers) {
+            struct reader *reader = list_entry(link, struct reader, link);
+            list_each_safe (at, &reader->subscriptions) {
+                if (reader->paused)
+                    reader_leave(list_entry(at, struct subscription, in_reader));
+            }
+        }
+    }
+}
+
 /* ---- what the feed brings ---- */
 
 static void on_rows(void *ctx, struct segment *segment)

@@ -38,6 +38,11 @@ static void on_room(void *ctx)
 
 static void on_idle(void *ctx)
 {
+    engine_look(((struct running_rule *)ctx)->engine);
+}
+
+static void on_replayed(void *ctx)
+{
     struct running_rule *rule = ctx;
 
     replay_look(rule);
@@ -57,6 +62,7 @@ static const struct binding_events binding_events = {
     .held = on_held,
     .room = on_room,
     .idle = on_idle,
+    .replayed = on_replayed,
     .drained = on_drained,
 };
 

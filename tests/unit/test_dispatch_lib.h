@@ -276,7 +276,7 @@ struct road {
     struct binding_setup setup;
     struct binding *binding;
     struct cursor *cursor;
-    uint32_t started, held, room, idle, drained;
+    uint32_t started, held, room, idle, replayed, drained;
 };
 
 static inline void on_started(void *ctx)
@@ -305,8 +305,17 @@ static inline void on_drained(void *ctx)
     ((struct road *)ctx)->drained++;
 }
 
-static const struct binding_events road_events = {on_started, on_held, on_room, on_idle,
-                                                  on_drained};
+static inline void on_replayed(void *ctx)
+{
+    ((struct road *)ctx)->replayed++;
+}
+
+static const struct binding_events road_events = {.started = on_started,
+                                                  .held = on_held,
+                                                  .room = on_room,
+                                                  .idle = on_idle,
+                                                  .replayed = on_replayed,
+                                                  .drained = on_drained};
 
 /* One batch at a time of one change, retried at once, committed at once. */
 static inline void road_init(struct road *road)
