@@ -145,6 +145,8 @@ void source_release(struct source *source);
 void source_add_rule(struct source *source, struct running_rule *rule);
 bool source_is_known(const struct source *source); /* every stream of the first look answered */
 void source_answered(struct source *source);
+/* The delay before the next question after so many that failed. */
+int64_t source_backoff(const struct source *source, uint32_t failures, bool denied);
 
 /* stream.c */
 struct stream *stream_new(struct source *source, tr_str db);

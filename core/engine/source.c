@@ -12,6 +12,14 @@
 #include "observe/log.h"
 #include "json/value.h"
 
+int64_t source_backoff(const struct source *source, uint32_t failures, bool denied)
+{
+    const struct source_settings *settings = source->settings;
+
+    return backoff_ms(failures, settings->retry_min_ms * (denied ? FEED_DENIED_FACTOR : 1),
+                      settings->retry_max_ms);
+}
+
 /* ---- which databases ---- */
 
 static void see(struct source *source, tr_str db)
@@ -74,8 +82,8 @@ static void on_names(void *ctx, enum identity_result result, tr_str text,
             log_warn("databases cannot be listed: trying again",
                      LOG_S("source", settings->name),
                      LOG_C("reason", error ? error->text : "no answer"));
-        discover_again(source, backoff_ms(source->discover_failures++, settings->retry_min_ms,
-                                          settings->retry_max_ms));
+        discover_again(source, source_backoff(source, source->discover_failures++,
+                                              result == IDENTITY_DENIED));
         if (source->engine->options.mode == ENGINE_ONCE &&
             (result == IDENTITY_DENIED || source->discover_failures > 5))
             engine_fail(source->engine,

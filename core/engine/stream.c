@@ -197,12 +197,9 @@ static void wait_and_ask(struct stream *stream, int64_t after_ms)
     answered(stream);
 }
 
-static void back_off(struct stream *stream)
+static void back_off(struct stream *stream, bool denied)
 {
-    const struct source_settings *settings = stream->source->settings;
-
-    wait_and_ask(
-        stream, backoff_ms(stream->failures++, settings->retry_min_ms, settings->retry_max_ms));
+    wait_and_ask(stream, source_backoff(stream->source, stream->failures++, denied));
 }
 
 static void identified(struct stream *stream, tr_str incarnation)
@@ -248,13 +245,13 @@ static void on_identity(void *ctx, enum identity_result result, tr_str text,
     case IDENTITY_GONE: on_missing(stream); break;
     case IDENTITY_DENIED:
         stream_trouble(stream, error ? error->text : "not allowed");
-        back_off(stream);
+        back_off(stream, true);
         if (stream->source->engine->options.mode == ENGINE_ONCE)
             engine_fail(stream->source->engine, error_exit_code(ERR_NOPERM));
         break;
     case IDENTITY_LATER:
         stream_trouble(stream, error ? error->text : "no answer");
-        back_off(stream);
+        back_off(stream, false);
         break;
     }
 }

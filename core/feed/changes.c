@@ -29,8 +29,9 @@ enum {
     LIVE_FIRST_BYTE_MS = 60000,
     PAGE_IDLE_MS = 60000,
     LONG_LIFE_MS = 5000, /* a live feed that ended cleanly after that did nothing wrong  */
-    REFUSAL_MAX = 4096,  /* of the body that explains a refusal                          */
-    ATTEMPT_MAX = 30     /* counted: far beyond any cap of the backoff                   */
+    GATHER_MS = 3, /* adds to the latency of rows that follow others closely only          */
+    REFUSAL_MAX = 4096, /* of the body that explains a refusal                          */
+    ATTEMPT_MAX = 30    /* counted: far beyond any cap of the backoff                   */
 };
 
 enum next { NEXT_READ, NEXT_ASK };
@@ -102,7 +103,8 @@ static void fail(struct changes *changes, enum feed_state state, const struct er
                  int64_t at_least_ms)
 {
     struct feed *feed = &changes->feed;
-    int64_t wait = backoff_ms(changes->attempt, feed->retry_min_ms, feed->retry_max_ms);
+    int64_t base = feed->retry_min_ms * (state == FEED_DENIED ? FEED_DENIED_FACTOR : 1);
+    int64_t wait = backoff_ms(changes->attempt, base, feed->retry_max_ms);
 
     if (changes->attempt < ATTEMPT_MAX)
         changes->attempt++;
@@ -338,6 +340,7 @@ static void fill_call(struct changes *changes)
         .url = changes->request.url.ptr,
         .body = buf_str(&changes->request.body),
         .read_size = query->read_size,
+        .gather_ms = GATHER_MS,
         .first_byte_ms = changes->live ? LIVE_FIRST_BYTE_MS : PAGE_FIRST_BYTE_MS,
         .idle_ms = silence,
         .on_head = on_head,

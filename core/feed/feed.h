@@ -44,6 +44,10 @@ enum feed_state {
     FEED_DENIED       /* 401 or 403: backing off too, for a person to mend                 */
 };
 
+/* After a 401 or 403 the first delay is so many times retry_min: a server may lock an account
+ * after a few wrong passwords, as CouchDB 3.5 does. */
+enum { FEED_DENIED_FACTOR = 40 };
+
 struct feed_events {
     /* Rows in the order received, never empty. The segment is borrowed: segment_ref() it. */
     void (*rows)(void *ctx, struct segment *segment);

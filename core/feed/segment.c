@@ -4,8 +4,8 @@
  * chunks in which all else lies. Made by the feeds, kept by whoever works with the rows. Loop
  * thread only.
  */
-#include "feed/file_row.h"
 #include "feed/build.h"
+#include "feed/file_row.h"
 
 #include "base/mem.h"
 #include "json/row.h"

@@ -36,9 +36,9 @@ void segment_unref(struct segment *segment); /* NULL is fine                    
  * `since`. A checkpoint there repeats row i and loses none. */
 tr_str segment_before(const struct segment *segment, uint32_t i);
 
-/* One row that did not come from a feed (a dead letter on replay), or a document that a file had in
- * the place of a row; the bytes are copied. `seq` (raw JSON) is what a row without one gets. NULL:
- * it is neither. */
+/* One row that did not come from a feed (a dead letter on replay), or a document that a file
+ * had in the place of a row; the bytes are copied. `seq` (raw JSON) is what a row without one
+ * gets. NULL: it is neither. */
 struct segment *segment_of_row(tr_str row, tr_str seq);
 
 #endif

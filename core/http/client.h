@@ -96,6 +96,8 @@ struct http_call {
                                while the call is paused                                    */
     uint32_t read_size;     /* most bytes of one read; 0: 16 KB; up to 512 KB. libcurl cuts
                                what it read into pieces of 16 KB for on_data               */
+    uint32_t gather_ms;     /* while bytes come in small pieces, wait so long for more before
+                               each read; what comes after a silence does not wait; 0: never */
 
     /* The body goes to on_data as it comes; without on_data up to keep_max bytes of it are kept
      * for on_done, and the rest is dropped (keep_strict: ends the call, HTTP_TOO_LONG). */
