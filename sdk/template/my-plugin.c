@@ -12,8 +12,13 @@ struct tr_self {
 };
 
 static const tr_option options[] = {
-    {.name = "every", .type = TR_TYPE_INT, .dflt = "1000", .min = 1, .max = 1000000000,
-     .offset = offsetof(struct tr_self, every), .help = "log each time so many more came"},
+    {.name = "every",
+     .type = TR_TYPE_INT,
+     .dflt = "1000",
+     .min = 1,
+     .max = 1000000000,
+     .offset = offsetof(struct tr_self, every),
+     .help = "log each time so many more came"},
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
