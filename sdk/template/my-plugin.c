@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * my-plugin: counts changes and logs every so many. All callbacks of an instance run on its own
- * thread, one at a time, so nothing here needs a lock.
- */
+/* my-plugin: counts changes and logs every so many. All its callbacks run on one thread. */
 #include <tailrace/sdk.h>
 
 struct tr_self {
@@ -18,9 +15,8 @@ static const tr_option options[] = {
      .min = 1,
      .max = 1000000000,
      .offset = offsetof(struct tr_self, every),
-     .help = "log each time so many more came"},
+     .help = "log each time so many more changes came"},
 };
-enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
 static tr_status my_open(const tr_host *host, tr_self **ret_self, tr_error *error)
 {
@@ -35,7 +31,7 @@ static tr_status my_open(const tr_host *host, tr_self **ret_self, tr_error *erro
 
 static tr_status my_configure(tr_self *self, const tr_config *config, tr_error *error)
 {
-    return tr_bind(self->host, config, options, OPTIONS, self, error);
+    return tr_bind(self->host, config, options, 1, self, error);
 }
 
 static tr_status my_process(tr_self *self, const tr_batch *batch, tr_outcome *outcome)
@@ -51,17 +47,15 @@ static tr_status my_process(tr_self *self, const tr_batch *batch, tr_outcome *ou
 
 static void my_close(tr_self *self)
 {
-    tr_unbind(options, OPTIONS, self);
+    tr_unbind(options, 1, self);
     free(self);
 }
 
-static const tr_plugin my_plugin = {
-    TR_DESCRIPTOR("my-plugin", "0.1.0", "counts changes"),
-    TR_OPTIONS(options),
-    .open = my_open,
-    .configure = my_configure,
-    .process = my_process,
-    .close = my_close,
-};
+static const tr_plugin my_plugin = {TR_DESCRIPTOR("my-plugin", "0.1.0", "counts changes"),
+                                    TR_OPTIONS(options),
+                                    .open = my_open,
+                                    .configure = my_configure,
+                                    .process = my_process,
+                                    .close = my_close};
 
 TR_PLUGIN(my_plugin)
