@@ -10,7 +10,7 @@
 #include "engine/settings.h"
 #include "observe/log.h"
 
-#define ARGS_CONFIG "/etc/tailrace/tailrace.conf"
+#define ARGS_CONFIG TAILRACE_CONF_DIR "/tailrace.conf"
 
 enum {
     ARGS_GIVEN_MAX = 64 /* options of a command's own on one line                        */

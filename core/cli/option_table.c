@@ -23,11 +23,17 @@ static const char *type_name(uint32_t type)
     return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "unknown";
 }
 
+/* Of any other type, `group` may still have the row length of a later ABI. */
+static const tr_option *members(const tr_option *option)
+{
+    return option->type == TR_TYPE_GROUP ? option->group : NULL;
+}
+
 static uint32_t members_count(const tr_option *group)
 {
     uint32_t n = 0;
 
-    while (group && group[n].name)
+    while (group[n].name)
         n++;
     return n;
 }
@@ -111,7 +117,7 @@ static void add_rows(struct table *table, const char *prefix, const tr_option *o
                    option->flags & TR_OPTION_DEPRECATED ? " [deprecated]" : "");
         buf_add_char(&name, '.');
         /* A table may hold itself; nobody nests options deeper than this. */
-        if (option->group && depth < 4)
+        if (members(option) && depth < 4)
             add_rows(table, name.ptr, option->group, members_count(option->group), depth + 1);
         buf_fini(&name);
         buf_fini(&type);
@@ -162,7 +168,7 @@ static void add_objects(struct buf *out, const char *key, const tr_option *optio
         }
         add_choices(out, option);
         json_str(out, "help", str_c(help_text(option)));
-        if (option->group && depth < 4)
+        if (members(option) && depth < 4)
             add_objects(out, "options", option->group, members_count(option->group), depth + 1);
         json_end(out, '}');
     }
@@ -256,7 +262,7 @@ static void print_paragraphs(const char *prefix, const tr_option *options, uint3
             fputs("\nDeprecated.", stdout);
         putchar('\n');
         buf_addf(&inner, "%s%s.", prefix, option->name);
-        if (option->group && depth < 4)
+        if (members(option) && depth < 4)
             print_paragraphs(inner.ptr, option->group, members_count(option->group), depth + 1);
         buf_fini(&range);
         buf_fini(&inner);

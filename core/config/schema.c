@@ -166,7 +166,6 @@ static void check_item(struct check *check, const struct config_value_check *val
     }
 }
 
-/* Option fields that a plugin of a later version may have and that mean nothing to us. */
 static bool is_known_type(uint32_t type)
 {
     return type >= TR_TYPE_STRING && type <= TR_TYPE_GROUP;
@@ -205,6 +204,24 @@ static void report_missing(struct check *check, const struct config_place *place
         diag_remedy(diags, diag, "it is: %s", option->help);
 }
 
+/* A later plugin may have types that we cannot judge; what is not set needs no judgement. */
+static void report_unknown_type(struct check *check, const struct config_entry *entry,
+                                const struct config_place *place)
+{
+    const struct config_node *node = entry->node;
+    const tr_option *option = entry->option;
+    struct diags *diags = check->diags;
+    struct diag *diag = diag_add(
+        diags, DIAG_ERROR, node ? node->file : place->file, node ? node->line : place->line,
+        config_path_join(place->path, option->name, &diags->arena),
+        "is of type %u, which this version does not know", (unsigned)option->type);
+
+    diag_remedy(diags, diag,
+                option->flags & TR_OPTION_REQUIRED
+                    ? "the plugin wants a newer tailrace"
+                    : "the plugin wants a newer tailrace for it; take it out until then");
+}
+
 /* A group that is not there still has its defaults. */
 static void fill_absent(struct check *check, struct config_entry *entry,
                         const struct config_place *place, const struct config_scope *scope)
@@ -228,11 +245,8 @@ static void check_entry(struct check *check, struct config_entry *entry,
 
     entry->node = config_member(group, str_c(option->name));
     if (!is_known_type(option->type)) {
-        diag_add(check->diags, DIAG_ERROR, place->file, place->line,
-                 config_path_join(place->path, option->name, &check->diags->arena),
-                 "the plugin declares type %u, which this version does not know; the plugin "
-                 "wants a newer tailrace",
-                 (unsigned)option->type);
+        if (entry->node || (is_present && (option->flags & TR_OPTION_REQUIRED)))
+            report_unknown_type(check, entry, place);
         entry->node = NULL;
         return;
     }

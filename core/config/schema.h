@@ -22,7 +22,9 @@ struct config_values;
 /* Checks the member `name` of `owner` (a rule's "options"), or `owner` itself when `name` is
  * NULL. Both may be absent: then all is default, and what is missing is reported at `owner`.
  * `table` has `count` entries that are `stride` bytes apart (also those of nested groups);
- * fewer bytes than we know of read as 0, more are passed over; stride 0 is our own size.
+ * fewer bytes than we know of read as 0, more are passed over; stride 0 is our own size. An
+ * option of a type that is not known here, of a later plugin, is passed over unless it is set
+ * or required.
  *
  * 0, then *ret_values is the caller's to config_values_free(); warnings may have been added.
  * ERR_CONFIG: at least one error was added to `diags`. Texts point into the tree: it must
@@ -43,9 +45,9 @@ void config_values_free(struct config_values *values);
  *     is a TR_TYPE_GROUP with i the number of its members and s empty
  *   - inside a group without a table, values have the type that they have in the file
  * Defaults inside a group are there also when the group is not. A secret that is not resolved
- * is an empty text. TR_ENOENT: not set and without default, not in the table, or idx past the
- * end. TR_EINVAL: NULL, an empty step in the path, or a tr_value that is too short. Texts are
- * ended by NUL and valid as long as the values.
+ * is an empty text. TR_ENOENT: not set and without default, not in the table, of a type that is
+ * not known here, or idx past the end. TR_EINVAL: NULL, an empty step in the path, or a
+ * tr_value that is too short. Texts are ended by NUL and valid as long as the values.
  */
 tr_status config_values_get(const struct config_values *values, const char *path, uint32_t idx,
                             tr_value *ret_value);

@@ -177,8 +177,8 @@ static int check_header(tr_template *tmpl, struct error *error)
     return 0;
 }
 
-/* The text between is mostly syntax, but it may be a plain value with spaces in it. */
-static void encode_query(tr_template *tmpl)
+/* Replaces the text between the variables by what `write` makes of it. */
+static void rewrite_text(tr_template *tmpl, void (*write)(struct buf *out, tr_str text))
 {
     struct buf out = {0};
 
@@ -187,32 +187,23 @@ static void encode_query(tr_template *tmpl)
         if (part->kind != PART_TEXT)
             continue;
         buf_clear(&out);
-        for (size_t j = 0; j < part->text.len; j++) {
-            unsigned char c = (unsigned char)part->text.ptr[j];
-            if (c <= 0x20 || c >= 0x7f || c == '#' ||
-                (c == '%' && !is_percent_code(str_from(part->text, j))))
-                write_percent(&out, c);
-            else
-                buf_add_char(&out, (char)c);
-        }
+        write(&out, part->text);
         part->text = arena_str(&tmpl->arena, buf_str(&out));
     }
     buf_fini(&out);
 }
 
-static void escape_json(tr_template *tmpl)
+/* The text between is mostly syntax, but it may be a plain value with spaces in it. */
+static void write_query(struct buf *out, tr_str text)
 {
-    struct buf out = {0};
-
-    for (size_t i = 0; i < tmpl->count; i++) {
-        struct part *part = &tmpl->parts[i];
-        if (part->kind != PART_TEXT)
-            continue;
-        buf_clear(&out);
-        json_write_escaped(&out, part->text);
-        part->text = arena_str(&tmpl->arena, buf_str(&out));
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c <= 0x20 || c >= 0x7f || c == '#' ||
+            (c == '%' && !is_percent_code(str_from(text, i))))
+            write_percent(out, c);
+        else
+            buf_add_char(out, (char)c);
     }
-    buf_fini(&out);
 }
 
 int template_check_place(tr_template *tmpl, struct error *error)
@@ -220,9 +211,9 @@ int template_check_place(tr_template *tmpl, struct error *error)
     switch (tmpl->place) {
     case TR_PLACE_TEXT: return 0;
     case TR_PLACE_URL: return check_url(tmpl, error);
-    case TR_PLACE_QUERY: encode_query(tmpl); return 0;
+    case TR_PLACE_QUERY: rewrite_text(tmpl, write_query); return 0;
     case TR_PLACE_HEADER: return check_header(tmpl, error);
-    case TR_PLACE_JSON: escape_json(tmpl); return 0;
+    case TR_PLACE_JSON: rewrite_text(tmpl, json_write_escaped); return 0;
     default:
         return error_set(error, ERR_CONFIG, "there is no template place %d; use a TR_PLACE_…",
                          (int)tmpl->place);

@@ -3,7 +3,8 @@
 
 add_library(tailrace_flags INTERFACE)
 target_compile_definitions(tailrace_flags INTERFACE
-    _GNU_SOURCE TAILRACE_VERSION="${PROJECT_VERSION}" TAILRACE_PLUGIN_DIR="${TAILRACE_PLUGIN_DIR}")
+    _GNU_SOURCE TAILRACE_VERSION="${PROJECT_VERSION}" TAILRACE_PLUGIN_DIR="${TAILRACE_PLUGIN_DIR}"
+    TAILRACE_CONF_DIR="${CMAKE_INSTALL_FULL_SYSCONFDIR}/tailrace")
 target_compile_options(tailrace_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wwrite-strings -Wundef
     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>

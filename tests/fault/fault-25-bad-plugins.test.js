@@ -134,9 +134,9 @@ for (const [name, [make, reason, skip = false]] of Object.entries(cases))
         }
     });
 
-async function checkOf(t, name) {
+async function checkOf(t, name, options = {}) {
     const rule = { plugin: testPlugin(name) };
-    return plan(t, 'http://127.0.0.1:9', { rule, options: {} }).command('check');
+    return plan(t, 'http://127.0.0.1:9', { rule, options }).command('check');
 }
 
 test('a plugin of an earlier minor is welcome', async (t) => {
@@ -144,10 +144,16 @@ test('a plugin of an earlier minor is welcome', async (t) => {
     assert.equal(got.code, 0, got.stdout + got.stderr);
 });
 
-test('a plugin of a later minor that needs what is not here is refused', async (t) => {
-    const got = await checkOf(t, 'new_abi');
-    assert.equal(got.code, 78, got.stdout + got.stderr);
-    assert.match(got.stdout + got.stderr, /colour.*wants a newer tailrace/);
+test('a plugin of a later minor is welcome while only what is known here is set', async (t) => {
+    const got = await checkOf(t, 'new_abi', { last: false });
+    assert.equal(got.code, 0, got.stdout + got.stderr);
+});
+
+test('an option of a later minor that is set is refused with its line', async (t) => {
+    const got = await checkOf(t, 'new_abi', { colour: 'red' });
+    const said = got.stdout + got.stderr;
+    assert.equal(got.code, 78, said);
+    assert.match(said, /tailrace\.conf:\d+: .*colour.*wants a newer tailrace/);
 });
 
 test('one bad plugin in the folder does not hide the others', async (t) => {

@@ -279,13 +279,35 @@ static void mistake_in_a_group_of_a_list_has_its_path(void **state)
                    "f:2: error: targets.1.url: is missing and must be set\n");
 }
 
-static void type_of_a_later_version_is_refused(void **state)
+static void type_of_a_later_version_is_refused_where_it_is_set(void **state)
 {
     static const tr_option later[] = {{.name = "n", .type = 99}};
     struct place *place = *state;
 
-    assert_int_equal(check_with(place, "n = 1;", later, 1), ERR_CONFIG);
-    assert_said(place, "n: the plugin declares type 99");
+    assert_int_equal(check_with(place, "\nn = 1;", later, 1), ERR_CONFIG);
+    assert_said(place, "f:2: error: n: is of type 99, which this version does not know; the "
+                       "plugin wants a newer tailrace");
+}
+
+static void type_of_a_later_version_is_passed_over_where_it_is_not_set(void **state)
+{
+    static const tr_option later[] = {{.name = "n", .type = 99, .dflt = "blue"},
+                                      {.name = "a", .type = TR_TYPE_INT, .dflt = "1"}};
+    struct place *place = *state;
+    tr_value value = {.size = sizeof(value)};
+
+    assert_int_equal(check_with(place, "a = 2;", later, 2), 0);
+    assert_int_equal(config_values_get(place->values, "n", 0, &value), TR_ENOENT);
+    assert_int_equal(config_values_get(place->values, "a", 0, &value), TR_OK);
+}
+
+static void type_of_a_later_version_is_refused_where_it_is_required(void **state)
+{
+    static const tr_option later[] = {{.name = "n", .type = 99, .flags = TR_OPTION_REQUIRED}};
+    struct place *place = *state;
+
+    assert_int_equal(check_with(place, "", later, 1), ERR_CONFIG);
+    assert_said(place, "n: is of type 99");
 }
 
 int main(void)
@@ -315,7 +337,9 @@ int main(void)
         TEST(wrong_default_is_the_mistake_of_the_plugin),
         TEST(wrong_item_of_a_list_is_named_by_its_place),
         TEST(mistake_in_a_group_of_a_list_has_its_path),
-        TEST(type_of_a_later_version_is_refused),
+        TEST(type_of_a_later_version_is_refused_where_it_is_set),
+        TEST(type_of_a_later_version_is_passed_over_where_it_is_not_set),
+        TEST(type_of_a_later_version_is_refused_where_it_is_required),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
