@@ -21,7 +21,7 @@ enum { OPTIONS_MAX = 32, OWN_BASE = 500, COMMON_BASE = 1000 };
 enum common { CONFIG, PLUGIN_DIR, STATE_DIR, AS_JSON, LEVEL, FORMAT, HELP };
 
 const struct args_option args_common[] = {
-    [CONFIG] = {"config", 'c', "FILE", "the main file instead of " ARGS_CONFIG "; - is stdin"},
+    [CONFIG] = {"config", 'c', "FILE", "main file, - is stdin; default " ARGS_CONFIG},
     [PLUGIN_DIR] = {"plugin-dir", 0, "DIR", "where plugins are looked for first"},
     [STATE_DIR] = {"state-dir", 0, "DIR", "instead of the state_dir of the configuration"},
     [AS_JSON] = {"json", 0, NULL, "output for programs: one JSON document"},
