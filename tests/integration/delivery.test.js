@@ -355,6 +355,34 @@ test('a sink that asks for patience is not at fault: max_attempts does not count
 
 /* ---- bounds ---- */
 
+test('a rule that stalls on more databases than connections leaves one to others', async (t) => {
+    const text = 'x'.repeat(10000);
+    const stalledDbs = [];
+    for (let i = 0; i < 6; i++)
+        stalledDbs.push((await makeFilled(couch, 60, { make: () => ({ text }) })).db);
+    const { db } = await makeFilled(couch, 5);
+    const stall = gate();
+    const stalled = await startHook(t, () => stall.opened);
+    const free = await startHook(t);
+    const narrow = { window: { rows: 10, bytes: '64KB' }, batch: { size: 5 } };
+    const site = makeSite(t, couch, {
+        source: { max_connections: 3, max_feeds: 2, poll_interval: '50ms', seq_interval: 0 },
+        rules: { stalled: toHook(stalled, stalledDbs, narrow) },
+    });
+    const daemon = site.start();
+    await waitFor(() => stalled.offered.length > 0, 'the sink to be asked');
+    site.write({
+        source: { max_connections: 3, max_feeds: 2, poll_interval: '50ms', seq_interval: 0 },
+        rules: { stalled: toHook(stalled, stalledDbs, narrow), free: toHook(free, [db]) },
+    });
+    daemon.signal('SIGHUP');
+    await free.until(5);
+    stall.open();
+    await stalled.until(360);
+    await daemon.stop();
+    assert.equal(new Set(stalled.taken.map((c) => `${c.db}/${c.id}`)).size, 360);
+});
+
 test('a stalled sink pauses the reading', async (t) => {
     const text = 'x'.repeat(10000);
     const { db } = await makeFilled(couch, 4000, { make: () => ({ text }) });

@@ -107,6 +107,28 @@ static void a_paused_answer_loses_and_repeats_no_byte(void **state)
     fixture_end(&f);
 }
 
+static void a_gathered_answer_loses_and_repeats_no_byte(void **state)
+{
+    static const char *const paths[] = {"/big", "/drip", "/cut"};
+    struct fixture f;
+
+    (void)state;
+    fixture_begin(&f, answer, (struct http_options){0});
+    for (int i = 0; i < 3; i++) {
+        struct probe *p = probe_new(&f, paths[i]);
+        p->call.gather_ms = 200; /* longer than the pauses of /drip: they are waited out */
+        probe_start(p);
+        run_until(&f, i + 1);
+        assert_int_equal(p->dones, 1);
+        assert_int_equal(p->end, i == 2 ? HTTP_FAILED : HTTP_ANSWERED);
+        assert_int_equal(p->body.len, i == 1 ? 12 : BIG);
+        for (size_t at = 0; i != 1 && at < BIG; at++)
+            assert_int_equal(p->body.ptr[at], pattern(at));
+        probe_free(p);
+    }
+    fixture_end(&f);
+}
+
 static void nothing_comes_while_paused(void **state)
 {
     struct fixture f;
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_connection_is_used_again),
         cmocka_unit_test(one_handle_sends_every_method_after_every_other),
         cmocka_unit_test(a_paused_answer_loses_and_repeats_no_byte),
+        cmocka_unit_test(a_gathered_answer_loses_and_repeats_no_byte),
         cmocka_unit_test(nothing_comes_while_paused),
         cmocka_unit_test(every_deadline_ends_a_call_with_its_own_words),
         cmocka_unit_test(a_quiet_feed_that_still_drips_lives),
