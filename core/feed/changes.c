@@ -29,7 +29,8 @@ enum {
     LIVE_FIRST_BYTE_MS = 60000,
     PAGE_IDLE_MS = 60000,
     LONG_LIFE_MS = 5000, /* a live feed that ended cleanly after that did nothing wrong  */
-    GATHER_MS = 3, /* adds to the latency of rows that follow others closely only          */
+    GATHER_MS = 5, /* adds to the latency of rows that follow others closely only          */
+    DELIVERY_MAX = 256 * 1024, /* bytes of rows that wait for more                         */
     REFUSAL_MAX = 4096, /* of the body that explains a refusal                          */
     ATTEMPT_MAX = 30    /* counted: far beyond any cap of the backoff                   */
 };
@@ -48,7 +49,8 @@ struct changes {
     struct http_header header;
     struct http_call call;
     struct question *question;
-    struct timer timer; /* does `next`: a backoff, or to be out of the owner's call        */
+    struct timer timer;    /* does `next`: a backoff, or to be out of the owner's call        */
+    struct timer delivery; /* set: rows wait for more that was read with them              */
     enum next next;
     bool stalled; /* `next` fell due while paused: resume does it                          */
 
@@ -179,16 +181,47 @@ static void take_refusal(struct changes *changes, tr_str bytes)
     buf_add(&changes->refusal, bytes.ptr, bytes.len < room ? bytes.len : room);
 }
 
+/* Hands out the rows that have come. */
+static void deliver(struct changes *changes)
+{
+    struct segment *segment;
+
+    loop_clear_timer(changes->feed.loop, &changes->delivery);
+    segment = frame_cut(&changes->frame);
+    if (!segment)
+        return;
+    changes->attempt = 0;
+    feed_say_rows(&changes->feed, segment);
+}
+
+static void on_delivery(struct timer *timer)
+{
+    struct changes *changes = list_entry(timer, struct changes, delivery);
+
+    feed_enter(&changes->feed);
+    if (!changes->feed.paused)
+        deliver(changes);
+    feed_leave(&changes->feed);
+}
+
+/* A server that sends row by row has each handed in by itself, however many were read at once:
+ * so they wait for the end of this turn of the loop, as long as they are few. */
+static bool can_wait(const struct changes *changes)
+{
+    return !changes->frame.open || changes->frame.open->bytes < DELIVERY_MAX;
+}
+
 static void take_bytes(struct changes *changes, tr_str bytes)
 {
     struct error error = {0};
     enum frame_result result = frame_take(&changes->frame, bytes, &error);
-    struct segment *segment = frame_cut(&changes->frame);
 
-    if (segment) {
-        changes->attempt = 0;
-        feed_say_rows(&changes->feed, segment);
+    if (result == FRAME_MORE && can_wait(changes)) {
+        if (changes->frame.open && !timer_is_set(&changes->delivery))
+            loop_set_timer(changes->feed.loop, &changes->delivery, 0);
+        return;
     }
+    deliver(changes);
     if (feed_is_done(&changes->feed))
         return;
     if (result == FRAME_CLOSED && !changes->told) {
@@ -319,6 +352,13 @@ static void on_done(struct http_call *call, const struct http_result *result)
     feed_enter(&changes->feed);
     if (result->status > 0)
         changes->status = result->status;
+    /* Rows that were whole before the end; those of a paused feed are read again. */
+    if (!changes->feed.paused)
+        deliver(changes);
+    if (feed_is_done(&changes->feed)) {
+        feed_leave(&changes->feed);
+        return;
+    }
     /* However the transport ended: an answer that is closed is whole. */
     if (changes->told)
         on_closed(changes);
@@ -407,6 +447,8 @@ static void changes_resume(struct feed *feed)
 {
     struct changes *changes = changes_of(feed);
 
+    if (changes->frame.open && !timer_is_set(&changes->delivery))
+        loop_set_timer(feed->loop, &changes->delivery, 0);
     if (http_is_active(&changes->call))
         http_resume(&changes->call);
     else if (changes->stalled)
@@ -421,6 +463,7 @@ static void changes_stop(struct feed *feed)
     question_cancel(changes->question);
     changes->question = NULL;
     loop_clear_timer(feed->loop, &changes->timer);
+    loop_clear_timer(feed->loop, &changes->delivery);
 }
 
 static void changes_free(struct feed *feed)
@@ -450,6 +493,7 @@ struct feed *feed_changes_new(const struct feed_options *options,
     changes->db = db;
     changes->incarnation = incarnation;
     changes->timer.fire = on_timer;
+    changes->delivery.fire = on_delivery;
     frame_init(&changes->frame, options->since.len > 0 ? options->since : STR("0"),
                changes->query.max_row);
     return &changes->feed;
