@@ -294,16 +294,6 @@ void binding_commit(struct binding *binding)
 
 /* ---- for the engine and status ---- */
 
-const char *binding_name(const struct binding *binding)
-{
-    return binding->setup.name;
-}
-
-const struct matcher *binding_matcher(const struct binding *binding)
-{
-    return binding->setup.matcher;
-}
-
 const char *binding_held(const struct binding *binding)
 {
     return binding->why[0] ? binding->why : NULL;

@@ -92,8 +92,6 @@ void binding_free(struct binding *binding);
  * not now, it is starting or takes options already. */
 bool binding_reconfigure(struct binding *binding, const struct config_values *options);
 
-const char *binding_name(const struct binding *binding);
-const struct matcher *binding_matcher(const struct binding *binding);
 bool binding_has_room(const struct binding *binding);
 /* Nothing of what it was given waits to be settled. */
 bool binding_is_idle(const struct binding *binding);
@@ -127,8 +125,6 @@ struct cursor *cursor_new(struct binding *binding, const struct stream_name *str
 
 /* No more rows will come: it settles what it has, commits, and is gone. */
 void cursor_retire(struct cursor *cursor);
-
-struct binding *cursor_binding(const struct cursor *cursor);
 
 /* Takes all rows of a segment; look at binding_has_room() after. */
 void cursor_take(struct cursor *cursor, struct segment *segment);

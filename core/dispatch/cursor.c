@@ -155,11 +155,6 @@ void cursor_retire(struct cursor *cursor)
     cursor_reap(cursor);
 }
 
-struct binding *cursor_binding(const struct cursor *cursor)
-{
-    return cursor->binding;
-}
-
 struct lane *cursor_lane(struct cursor *cursor, tr_str id)
 {
     uint32_t lanes = cursor->binding->setup.options.concurrency;

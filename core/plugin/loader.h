@@ -34,11 +34,4 @@ struct plugin {
 int plugin_load(tr_str name, const char *const *dirs, const struct plugin **ret_plugin,
                 struct error *error);
 
-/* The table of a GROUP option or of a whole plugin, for the schema checker. */
-static inline const tr_option *plugin_options(const struct plugin *plugin, uint32_t *ret_count)
-{
-    *ret_count = plugin->options_count;
-    return plugin->options;
-}
-
 #endif
