@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The loop: epoll for sockets, a binary heap for timers, a list behind an eventfd for tasks.
- * Runs on the loop thread; loop_post() and loop_stop() on any.
+ * Runs on the loop thread; loop_post(), loop_post_all() and loop_stop() on any.
  */
 #include "base/loop.h"
 
@@ -31,17 +31,18 @@ struct loop {
     struct timer **heap; /* heap[1] is the next to fire; heap[0] is not used               */
     size_t heap_len, heap_cap;
 
+    struct list turn_ends;
+
     pthread_mutex_t lock; /* guards tasks_* only                                           */
     struct task *tasks_head, **tasks_tail;
+    atomic_bool asleep; /* whoever adds a task must write to the eventfd                   */
 };
 
+/* Every write is an event of its own (EPOLLET): the count need never be read. */
 static void wake_ready(struct watch *watch, uint32_t events)
 {
-    uint64_t count;
-    ssize_t n = read(watch->fd, &count, sizeof(count));
-
+    (void)watch;
     (void)events;
-    (void)n;
 }
 
 int loop_new(struct loop **ret_loop, struct error *error)
@@ -51,6 +52,7 @@ int loop_new(struct loop **ret_loop, struct error *error)
 
     pthread_mutex_init(&loop->lock, NULL);
     loop->tasks_tail = &loop->tasks_head;
+    list_init(&loop->turn_ends);
     loop->now = clock_ms();
     loop->wake = (struct watch){.fd = -1, .ready = wake_ready};
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -61,7 +63,7 @@ int loop_new(struct loop **ret_loop, struct error *error)
                        strerror(errno));
         goto fail;
     }
-    rc = loop_watch(loop, &loop->wake, EPOLLIN, error);
+    rc = loop_watch(loop, &loop->wake, EPOLLIN | EPOLLET, error);
     if (rc < 0)
         goto fail;
     *ret_loop = loop;
@@ -203,18 +205,33 @@ static void wake_up(struct loop *loop)
     (void)n;
 }
 
+void loop_post_all(struct loop *loop, struct task *first, struct task *last)
+{
+    last->next = NULL;
+    pthread_mutex_lock(&loop->lock);
+    *loop->tasks_tail = first;
+    loop->tasks_tail = &last->next;
+    pthread_mutex_unlock(&loop->lock);
+    if (atomic_exchange(&loop->asleep, false))
+        wake_up(loop);
+}
+
 void loop_post(struct loop *loop, struct task *task)
 {
-    bool first;
+    loop_post_all(loop, task, task);
+}
 
-    task->next = NULL;
+/* False: there are tasks. `asleep` is set before they are looked for, both under the lock that
+ * a task is added under: either it is seen here, or whoever adds it sees `asleep`. */
+static bool may_sleep(struct loop *loop)
+{
+    bool none;
+
     pthread_mutex_lock(&loop->lock);
-    first = loop->tasks_head == NULL;
-    *loop->tasks_tail = task;
-    loop->tasks_tail = &task->next;
+    atomic_store(&loop->asleep, true);
+    none = loop->tasks_head == NULL;
     pthread_mutex_unlock(&loop->lock);
-    if (first)
-        wake_up(loop);
+    return none;
 }
 
 static void run_tasks(struct loop *loop)
@@ -247,10 +264,32 @@ static int wait_bound(const struct loop *loop, int64_t wait_ms)
     return wait_ms < 0 ? -1 : (int)(wait_ms > 3600000 ? 3600000 : wait_ms);
 }
 
+void loop_at_turn_end(struct loop *loop, struct turn_end *end)
+{
+    if (list_empty(&end->link))
+        list_push_back(&loop->turn_ends, &end->link);
+}
+
+static void end_turn(struct loop *loop)
+{
+    struct list *link;
+
+    while ((link = list_pop(&loop->turn_ends)) != NULL) {
+        struct turn_end *end = list_entry(link, struct turn_end, link);
+        end->run(end);
+    }
+}
+
 void loop_turn(struct loop *loop, int64_t wait_ms)
 {
-    loop->events_len = epoll_wait(loop->epoll_fd, loop->events, EVENTS_A_TURN,
-                                  wait_bound(loop, wait_ms));
+    int wait;
+
+    end_turn(loop); /* what was asked for outside of a turn                                */
+    wait = wait_bound(loop, wait_ms);
+    if (wait != 0 && !may_sleep(loop))
+        wait = 0;
+    loop->events_len = epoll_wait(loop->epoll_fd, loop->events, EVENTS_A_TURN, wait);
+    atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     loop->now = clock_ms();
     for (int i = 0; i < loop->events_len; i++) {
         struct watch *watch = loop->events[i].data.ptr;
@@ -260,6 +299,7 @@ void loop_turn(struct loop *loop, int64_t wait_ms)
     loop->events_len = 0;
     run_tasks(loop);
     fire_timers(loop);
+    end_turn(loop);
 }
 
 void loop_run(struct loop *loop)

@@ -3,9 +3,9 @@
  * The loop: one thread waits for sockets, timers, signals and tasks from other threads.
  *
  * Everything on the road of a change up to the hand-over to an instance happens on this thread,
- * so nothing there needs a lock. Only loop_post() and loop_stop() may be called from other
- * threads. Watches, timers and tasks are storage of the caller, inside the struct that they
- * serve.
+ * so nothing there needs a lock. Only loop_post(), loop_post_all() and loop_stop() may be
+ * called from other threads. Watches, timers and tasks are storage of the caller, inside the
+ * struct that they serve.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
@@ -37,6 +37,12 @@ struct task {
     void (*run)(struct task *task);
 };
 
+/* A call at the end of a turn: for what is done once for all that the turn brought. */
+struct turn_end {
+    struct list link; /* list_init() it                                                    */
+    void (*run)(struct turn_end *end);
+};
+
 int loop_new(struct loop **ret_loop, struct error *error);
 void loop_free(struct loop *loop);
 
@@ -60,8 +66,16 @@ static inline bool timer_is_set(const struct timer *timer)
     return timer->place != 0;
 }
 
-/* Hands a task over; it must not be posted again before it ran. Any thread. */
+/* Hands a task over; it must not be posted again before it ran. Any thread. The loop is woken
+ * only if it sleeps. */
 void loop_post(struct loop *loop, struct task *task);
+
+/* The same for a chain of tasks, of which `last` is the last. */
+void loop_post_all(struct loop *loop, struct task *first, struct task *last);
+
+/* Calls end->run() before the loop sleeps again, once however often it is asked for. Take the
+ * link off its list to undo it. */
+void loop_at_turn_end(struct loop *loop, struct turn_end *end);
 
 /* Milliseconds of CLOCK_MONOTONIC as of the begin of this turn: cheap. */
 int64_t loop_now(const struct loop *loop);

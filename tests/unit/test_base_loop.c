@@ -326,6 +326,101 @@ static void a_task_may_post_itself_again(void **state)
     turn_until(&rounds, 3);
 }
 
+/* A thread and the loop in turns: each waits for the other, so that one wake-up that is lost
+ * would be the end. */
+enum { ROUNDS = 20000 };
+
+struct player {
+    struct task tasks[2];
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    int ran, played;
+};
+
+static struct player player;
+
+static void play(struct task *task)
+{
+    (void)task;
+    pthread_mutex_lock(&player.lock);
+    player.ran++;
+    pthread_cond_signal(&player.more);
+    pthread_mutex_unlock(&player.lock);
+    if (++player.played == 2 * ROUNDS)
+        loop_stop(loop);
+}
+
+static void *post_in_pairs(void *arg)
+{
+    (void)arg;
+    for (int i = 1; i <= ROUNDS; i++) {
+        player.tasks[0].next = &player.tasks[1];
+        loop_post_all(loop, &player.tasks[0], &player.tasks[1]);
+        pthread_mutex_lock(&player.lock);
+        while (player.ran < 2 * i)
+            pthread_cond_wait(&player.more, &player.lock);
+        pthread_mutex_unlock(&player.lock);
+    }
+    return NULL;
+}
+
+static void a_loop_that_sleeps_is_woken_by_every_post(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    player = (struct player){.tasks = {{.run = play}, {.run = play}}};
+    pthread_mutex_init(&player.lock, NULL);
+    pthread_cond_init(&player.more, NULL);
+    pthread_create(&thread, NULL, post_in_pairs, NULL);
+    loop_run(loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(player.played, 2 * ROUNDS);
+    pthread_cond_destroy(&player.more);
+    pthread_mutex_destroy(&player.lock);
+}
+
+static struct turn_end turn_end;
+static int ends;
+
+static void count_end(struct turn_end *end)
+{
+    (void)end;
+    ends++;
+}
+
+static void ask_for_the_end(struct task *task)
+{
+    (void)task;
+    assert_int_equal(ends, 0);
+    loop_at_turn_end(loop, &turn_end);
+    loop_at_turn_end(loop, &turn_end);
+    assert_int_equal(ends, 0);
+}
+
+static void the_end_of_a_turn_comes_once_and_in_that_turn(void **state)
+{
+    struct task tasks[] = {{.run = ask_for_the_end}, {.run = ask_for_the_end}};
+
+    (void)state;
+    turn_end.run = count_end;
+    list_init(&turn_end.link);
+    ends = 0;
+    loop_post(loop, &tasks[0]);
+    loop_post(loop, &tasks[1]);
+    loop_turn(loop, 0);
+    assert_int_equal(ends, 1);
+    loop_turn(loop, 0);
+    assert_int_equal(ends, 1);
+    loop_at_turn_end(loop, &turn_end); /* outside of one: before the next one sleeps       */
+    list_remove(&turn_end.link);
+    loop_turn(loop, 0);
+    assert_int_equal(ends, 1);
+    loop_at_turn_end(loop, &turn_end);
+    loop_turn(loop, 0);
+    assert_int_equal(ends, 2);
+}
+
 static void *stop_loop(void *arg)
 {
     loop_stop(arg);
@@ -359,6 +454,8 @@ int main(void)
         TEST(a_descriptor_that_cannot_be_watched_is_an_error),
         TEST(tasks_of_many_threads_run_each_in_its_order),
         TEST(a_task_may_post_itself_again),
+        TEST(a_loop_that_sleeps_is_woken_by_every_post),
+        TEST(the_end_of_a_turn_comes_once_and_in_that_turn),
         TEST(another_thread_ends_the_run),
     };
 
