@@ -12,6 +12,9 @@
 
 #include "json/block.h"
 
+/* Each way to look at a block gets code of its own. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 /* Counted in pairs, nibbles and bytes: the instruction for it is not in every x86-64. */
 static int count_bits(uint64_t x)
 {
@@ -64,10 +67,13 @@ static int find_end(uint64_t opens, uint64_t closes, int64_t *depth)
     return 0;
 }
 
+typedef struct json_block block_at_fn(const char *at);
+
 /* Takes the `n` bytes of a block that has zeros behind them. Returns what find_end() does. */
-static inline int take_block(struct json_skip *skip, const char *at, size_t n)
+static ALWAYS_INLINE int take_block(struct json_skip *skip, const char *at, size_t n,
+                                    block_at_fn *block_at)
 {
-    struct json_block block = json_block_at(at);
+    struct json_block block = block_at(at);
     unsigned carry;
     uint64_t escaped, strings;
 
@@ -90,7 +96,8 @@ static inline int take_block(struct json_skip *skip, const char *at, size_t n)
     return 0;
 }
 
-const char *json_skip_more(struct json_skip *skip, const char *at, const char *end)
+static ALWAYS_INLINE const char *skip_by(struct json_skip *skip, const char *at,
+                                         const char *end, block_at_fn *block_at)
 {
     struct json_skip now = *skip; /* a local one can stay in registers */
     char rest[JSON_BLOCK_SIZE];
@@ -106,11 +113,27 @@ const char *json_skip_more(struct json_skip *skip, const char *at, const char *e
         } else {
             n = JSON_BLOCK_SIZE;
         }
-        place = take_block(&now, block, n);
+        place = take_block(&now, block, n, block_at);
         if (place)
             break;
         at += n;
     }
     *skip = place ? (struct json_skip){0} : now;
     return place ? at + place : NULL;
+}
+
+#ifdef JSON_AVX2
+JSON_AVX2 static const char *skip_avx2(struct json_skip *skip, const char *at, const char *end)
+{
+    return skip_by(skip, at, end, json_block_avx2);
+}
+#endif
+
+const char *json_skip_more(struct json_skip *skip, const char *at, const char *end)
+{
+#ifdef JSON_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        return skip_avx2(skip, at, end);
+#endif
+    return skip_by(skip, at, end, json_block_at);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the machine tells about 64 bytes at once is what a byte by byte look tells, by SSE2 and
- * in plain C alike.
+ * What the machine tells about 64 bytes at once is what a byte by byte look tells, by SSE2, by
+ * AVX2 where there is one, and in plain C alike.
  */
 #include "json/block.h"
 
@@ -44,6 +44,16 @@ static void assert_block(struct json_block a, struct json_block b)
     assert_int_equal(a.closes, b.closes);
 }
 
+static void assert_all_agree(const char *bytes)
+{
+    assert_block(json_block_portable(bytes), byte_by_byte(bytes));
+    assert_block(json_block_at(bytes), byte_by_byte(bytes));
+#ifdef JSON_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        assert_block(json_block_avx2(bytes), byte_by_byte(bytes));
+#endif
+}
+
 static void masks_are_those_of_a_look_at_every_byte(void **state)
 {
     char bytes[JSON_BLOCK_SIZE];
@@ -52,8 +62,7 @@ static void masks_are_those_of_a_look_at_every_byte(void **state)
     (void)state;
     for (int round = 0; round < 20000; round++) {
         fill(bytes, sizeof(bytes), &seed);
-        assert_block(json_block_portable(bytes), byte_by_byte(bytes));
-        assert_block(json_block_at(bytes), byte_by_byte(bytes));
+        assert_all_agree(bytes);
     }
 }
 
@@ -66,8 +75,7 @@ static void every_byte_value_is_told_apart_at_every_place(void **state)
         for (int c = 0; c < 256; c++) {
             memset(bytes, 'x', sizeof(bytes));
             bytes[place] = (char)c;
-            assert_block(json_block_portable(bytes), byte_by_byte(bytes));
-            assert_block(json_block_at(bytes), byte_by_byte(bytes));
+            assert_all_agree(bytes);
         }
     }
 }
