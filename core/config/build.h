@@ -20,4 +20,7 @@ struct config_node *config_node_text(struct arena *arena, tr_str name, tr_str te
 struct config_node *config_node_link(struct config_node *parent, struct config_node *last,
                                      struct config_node *node);
 
+/* `node` and all below it, in `arena` and standing nowhere; texts and places are not copied. */
+struct config_node *config_node_copy(struct arena *arena, const struct config_node *node);
+
 #endif

@@ -26,20 +26,26 @@ static struct config_scope *check_scope(struct check *check, const struct config
                                         const struct config_place *place, const void *table,
                                         uint32_t count, const struct config_scope *outer);
 
-/* The entries of a table of any stride as ours; those past a NULL name are not there. */
-static const tr_option *copy_table(struct check *check, const void *table, uint32_t *count)
+/* The entries of a table of any stride as ours; those past a NULL name are not there. Our own
+ * are taken as they are: there may be ten thousand checked groups of one plugin. */
+static const tr_option *take_table(struct check *check, const void *table, uint32_t *count)
 {
     size_t known = check->stride < sizeof(tr_option) ? check->stride : sizeof(tr_option);
-    tr_option *copy = arena_zero(&check->values->arena, (*count + 1) * sizeof(tr_option));
+    bool is_own = check->stride == sizeof(tr_option);
+    const tr_option *own = table;
+    tr_option *copy = NULL;
 
+    if (!is_own)
+        copy = arena_zero(&check->values->arena, (*count + 1) * sizeof(tr_option));
     for (uint32_t i = 0; i < *count; i++) {
-        memcpy(&copy[i], (const char *)table + (size_t)i * check->stride, known);
-        if (!copy[i].name) {
+        if (!is_own)
+            memcpy(&copy[i], (const char *)table + (size_t)i * check->stride, known);
+        if (!(is_own ? own : copy)[i].name) {
             *count = i;
             break;
         }
     }
-    return copy;
+    return is_own ? own : copy;
 }
 
 /* How many entries stand before the one without a name. */
@@ -273,7 +279,7 @@ static struct config_scope *check_scope(struct check *check, const struct config
 {
     struct arena *arena = &check->values->arena;
     struct config_scope *scope = arena_zero(arena, sizeof(*scope));
-    const tr_option *options = copy_table(check, table, &count);
+    const tr_option *options = take_table(check, table, &count);
     bool is_present = node || !outer;
 
     *scope = (struct config_scope){.table = table, .outer = outer, .count = count};
@@ -298,7 +304,7 @@ int config_check(const struct config_node *owner, const char *name, const tr_opt
     struct config_place place = {NULL, 0, name ? name : ""};
     size_t errors = diags->errors;
 
-    arena_init(&values->arena, 4096);
+    arena_init(&values->arena, 1024);
     if (node) {
         place = place_of(&check, node);
     } else if (owner) {

@@ -36,6 +36,18 @@ struct config_node *config_node_link(struct config_node *parent, struct config_n
     return node;
 }
 
+struct config_node *config_node_copy(struct arena *arena, const struct config_node *node)
+{
+    struct config_node *copy = arena_alloc(arena, sizeof(*copy)), *last = NULL;
+
+    *copy = *node;
+    copy->parent = copy->first = copy->next = NULL;
+    copy->count = 0;
+    config_each (child, node)
+        last = config_node_link(copy, last, config_node_copy(arena, child));
+    return copy;
+}
+
 const struct config_node *config_member(const struct config_node *group, tr_str name)
 {
     if (!group || group->type != CONFIG_GROUP)
@@ -95,20 +107,43 @@ static size_t place_of(const struct config_node *node)
     return place;
 }
 
-static void add_path(const struct config_node *node, struct buf *out)
+/* As RFC 6901 has it. */
+static void add_step(tr_str name, struct buf *out)
 {
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '~')
+            buf_add_c(out, "~0");
+        else if (name.ptr[i] == '/')
+            buf_add_c(out, "~1");
+        else
+            buf_add_char(out, name.ptr[i]);
+    }
+}
+
+/* True below a node that has a JSON pointer. */
+static bool add_path(const struct config_node *node, struct buf *out)
+{
+    bool is_pointer;
+
+    if (node->pointer) {
+        buf_add_c(out, node->pointer);
+        return true;
+    }
     /* The root has no name of its own. */
     if (!node->parent) {
         buf_add_str(out, node->name);
-        return;
+        return false;
     }
-    add_path(node->parent, out);
-    if (out->len > 0)
-        buf_add_char(out, '.');
+    is_pointer = add_path(node->parent, out);
+    if (is_pointer || out->len > 0)
+        buf_add_char(out, is_pointer ? '/' : '.');
     if (node->parent->type == CONFIG_LIST)
         buf_addf(out, "%zu", place_of(node));
+    else if (is_pointer)
+        add_step(node->name, out);
     else
         buf_add_str(out, node->name);
+    return is_pointer;
 }
 
 const char *config_path(const struct config_node *node, struct arena *arena)

@@ -29,6 +29,7 @@ struct config_node {
     tr_str name;      /* empty for items of a list                                      */
     const char *file; /* where it stands; NULL: made by the program                     */
     int line;
+    const char *pointer; /* of a document: the JSON pointer to it; NULL: as its parent says  */
     struct config_node *parent;
     struct config_node *first, *next; /* children of a group or list; siblings             */
     size_t count;                     /* number of children                                */
@@ -46,7 +47,9 @@ const struct config_node *config_at(const struct config_node *group, const char 
 #define config_each(it, group)                                                                 \
     for (const struct config_node *it = (group) ? (group)->first : NULL; it; it = it->next)
 
-/* "rules.calc-stats.options.url", for messages; into the arena. */
+/* "rules.calc-stats.options.url", or "/options/url" in a document, for messages; into the
+ * arena.
+ */
 const char *config_path(const struct config_node *node, struct arena *arena);
 
 /* The same text for the same content, without places: two generations of a rule are compared by

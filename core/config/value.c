@@ -43,7 +43,7 @@ const char *config_path_join(const char *group, const char *name, struct arena *
     struct buf path = {0};
     const char *copy;
 
-    buf_addf(&path, "%s%s%s", group, *group ? "." : "", name);
+    buf_addf(&path, "%s%s%s", group, !*group ? "" : *group == '/' ? "/" : ".", name);
     copy = arena_cstr(arena, buf_str(&path));
     buf_fini(&path);
     return copy;
