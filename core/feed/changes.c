@@ -29,7 +29,8 @@ enum {
     LIVE_FIRST_BYTE_MS = 60000,
     PAGE_IDLE_MS = 60000,
     LONG_LIFE_MS = 5000, /* a live feed that ended cleanly after that did nothing wrong  */
-    GATHER_MS = 5, /* adds to the latency of rows that follow others closely only          */
+    PAGE_GATHER_MS = 25, /* a backlog is in no hurry                                      */
+    LIVE_GATHER_MS = 5,  /* adds to the latency of rows that follow others closely only   */
     DELIVERY_MAX = 256 * 1024, /* bytes of rows that wait for more                         */
     REFUSAL_MAX = 4096, /* of the body that explains a refusal                          */
     ATTEMPT_MAX = 30    /* counted: far beyond any cap of the backoff                   */
@@ -191,6 +192,7 @@ static void deliver(struct changes *changes)
     if (!segment)
         return;
     changes->attempt = 0;
+    changes->feed.pending -= segment->count;
     feed_say_rows(&changes->feed, segment);
 }
 
@@ -251,17 +253,25 @@ static int on_data(struct http_call *call, tr_str bytes)
 
 /* ---- the answer as it ended ---- */
 
-/* The last page was the last one. `pending` is of no use under filters, and rows alone are not
- * enough where something else bounds a page; a page without a row always is the end. */
-static bool has_caught_up(const struct changes *changes)
+/* Rows behind the last page; -1: nobody knows. What the server says is of no use under filters.
+ */
+static int64_t told_pending(const struct changes *changes)
 {
     const struct feed_query *query = &changes->query;
     bool filtered = query->filter.len > 0 || query->doc_ids.len > 0 || query->selector.len > 0;
-    int64_t pending = filtered ? -1 : changes->frame.pending;
+
+    return filtered ? -1 : changes->frame.pending;
+}
+
+/* The last page was the last one. Rows alone are not enough where something else bounds a page;
+ * a page without a row always is the end. */
+static bool has_caught_up(const struct changes *changes)
+{
+    int64_t pending = told_pending(changes);
 
     if (changes->frame.rows == 0 || pending == 0)
         return true;
-    return changes->frame.rows < query->page_rows && pending < 0;
+    return changes->frame.rows < changes->query.page_rows && pending < 0;
 }
 
 static void on_closed(struct changes *changes)
@@ -269,6 +279,7 @@ static void on_closed(struct changes *changes)
     struct feed *feed = &changes->feed;
     bool fine = changes->frame.rows > 0 || clock_ms() - changes->answered_ms >= LONG_LIFE_MS;
 
+    feed->pending = changes->live ? 0 : told_pending(changes);
     if (changes->live && !fine) {
         int64_t wait = backoff_ms(changes->attempt, feed->retry_min_ms, feed->retry_max_ms);
         if (changes->attempt < ATTEMPT_MAX)
@@ -380,7 +391,7 @@ static void fill_call(struct changes *changes)
         .url = changes->request.url.ptr,
         .body = buf_str(&changes->request.body),
         .read_size = query->read_size,
-        .gather_ms = GATHER_MS,
+        .gather_ms = changes->live ? LIVE_GATHER_MS : PAGE_GATHER_MS,
         .first_byte_ms = changes->live ? LIVE_FIRST_BYTE_MS : PAGE_FIRST_BYTE_MS,
         .idle_ms = silence,
         .on_head = on_head,

@@ -22,9 +22,7 @@ struct feed_query changes_query_complete(const struct feed_query *query)
     return full;
 }
 
-/* Seqs are opaque: a string goes back without its quotes, as CouchDB wants it; a number, array
- * or object as the JSON that it was. */
-static void write_since(struct buf *out, tr_str since)
+void changes_write_since(struct buf *out, tr_str since)
 {
     struct arena arena;
     tr_str text;
@@ -74,7 +72,7 @@ static void write_query(struct buf *out, const struct feed_query *query, tr_str 
         buf_add_c(out, "&attachments=true");
     write_filter(out, query);
     buf_add_c(out, "&since=");
-    write_since(out, since);
+    changes_write_since(out, since);
 }
 
 static void write_body(struct buf *out, const struct feed_query *query)

@@ -21,6 +21,10 @@ void changes_request_write(struct changes_request *request, const struct feed_qu
                            const struct url *server, tr_str db, tr_str since, bool live);
 void changes_request_fini(struct changes_request *request);
 
+/* Appends a raw seq as the value of `since`. Seqs are opaque: a string goes back without its
+ * quotes, as CouchDB wants it; a number, array or object as the JSON that it was. */
+void changes_write_since(struct buf *out, tr_str since);
+
 /* The query with its zeros replaced by what they stand for. */
 struct feed_query changes_query_complete(const struct feed_query *query);
 

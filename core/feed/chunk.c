@@ -35,11 +35,15 @@ void chunk_unref(struct chunk *chunk)
         free(chunk);
 }
 
+/* Powers of two, so that what is freed fits again and the heap does not give pages back only to
+ * ask for them anew. */
 static size_t fitting_size(size_t more)
 {
-    size_t size = more < CHUNK_MAX / 2 ? more * 2 : CHUNK_MAX;
+    size_t size = CHUNK_MIN;
 
-    return size < CHUNK_MIN ? CHUNK_MIN : size;
+    while (size < CHUNK_MAX && size < more * 2)
+        size *= 2;
+    return size;
 }
 
 struct chunk *chunk_room(struct chunk *old, size_t *keep, size_t more)

@@ -67,6 +67,11 @@ void feed_resume(struct feed *feed)
     feed->kind->resume(feed);
 }
 
+int64_t feed_pending(const struct feed *feed)
+{
+    return feed->pending > 0 ? feed->pending : 0;
+}
+
 void feed_say_rows(struct feed *feed, struct segment *segment)
 {
     if (!feed_is_done(feed))

@@ -113,6 +113,10 @@ void feed_start(struct feed *feed);
 void feed_pause(struct feed *feed);
 void feed_resume(struct feed *feed);
 
+/* Rows that wait to be read by what the server last said, for status; 0 where it says nothing,
+ * and once the feed is live. */
+int64_t feed_pending(const struct feed *feed);
+
 /* Ends it at once, without ended(). NULL is fine. */
 void feed_free(struct feed *feed);
 

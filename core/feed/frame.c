@@ -389,12 +389,22 @@ static tr_str take_cut(struct frame *frame, tr_str bytes, struct error *error)
     return str_from(bytes, (size_t)(behind - bytes.ptr));
 }
 
+/* How many bytes come at once. Where rows are handed in one by one, by a server that sends them
+ * so, the last segment tells, or the one that is growing. */
+static size_t flow_of(const struct frame *frame, size_t piece)
+{
+    size_t open = frame->open ? frame->open->bytes : 0;
+    size_t most = open > frame->flow ? open : frame->flow;
+
+    return piece > most ? piece : most;
+}
+
 /* Copies what fits into the chunk. The bytes behind it. */
 static tr_str copy_in(struct frame *frame, tr_str bytes)
 {
     size_t at = frame->at, n;
 
-    frame->chunk = chunk_room(frame->chunk, &frame->at, bytes.len);
+    frame->chunk = chunk_room(frame->chunk, &frame->at, flow_of(frame, bytes.len));
     if (frame->at != at) {
         frame->seen -= frame->split ? at : 0;
         frame->line_known = false;
@@ -481,6 +491,7 @@ struct segment *frame_cut(struct frame *frame)
         frame->open = count < segment->count ? segment_split(segment, count, last) : NULL;
         frame->known = 0;
         frame->room = count;
+        frame->flow = segment->bytes;
         segment_finish(segment, last);
         move_to(frame, segment->last);
     } else if (segment && segment->count == 0) {

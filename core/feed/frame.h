@@ -54,6 +54,7 @@ struct frame {
     struct segment *open; /* whole rows that wait for frame_cut()                         */
     uint32_t known;       /* how many of them are followed by a known position            */
     uint32_t room;        /* rows of a segment, by experience                             */
+    size_t flow;          /* and their bytes                                              */
 };
 
 /* `since`: where the first answer will begin, raw JSON, copied. Rows longer than max_row are

@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions about a database: one request, or a short chain of them, and one answer. Called by
- * changes.c and the engine on the loop thread.
+ * Questions about databases: one request, or a short chain of them, and one answer. What the
+ * bodies of answers say is read in identity_read.c. Called by changes.c, updates.c and the
+ * engine on the loop thread.
  */
-#include "feed/identity.h"
+#include "feed/identity_read.h"
 
 #include "base/mem.h"
 #include "base/random.h"
-#include "json/skip.h"
-#include "json/value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 enum {
     TIMEOUT_MS = 60000,
-    CONFIRM_MS = 200,      /* between the first 404 and the second                    */
-    BODY_MAX = 1 << 20,    /* of a document                                           */
-    NAMES_MAX = 256 << 20, /* of _all_dbs: a million names                            */
-    INCARNATION_MAX = 64,
-    SECONDS_MAX = 11, /* digits of a time in seconds                             */
-    MARKER_TRIES = 3  /* someone else may write the marker at the same time      */
+    CONFIRM_MS = 200,     /* between the first 404 and the second                    */
+    BODY_MAX = 1 << 20,   /* of a document                                           */
+    LIST_MAX = 256 << 20, /* of _all_dbs: a million names                             */
+    MARKER_TRIES = 3      /* someone else may write the marker at the same time      */
 };
 
-enum ask { ASK_INFO, ASK_MARKER, PUT_MARKER, ASK_NOW, ASK_NAMES };
+enum ask { ASK_INFO, ASK_MARKER, PUT_MARKER, ASK_NOW, ASK_NAMES, ASK_INFOS, ASK_UPDATES };
 
 struct question {
     struct loop *loop;
@@ -39,6 +36,8 @@ struct question {
     bool missed;        /* a 404 came already                                              */
     uint32_t tries;     /* of the marker                                                   */
     char marker[INCARNATION_MAX + 1];
+    bool informed; /* `facts` are filled                                              */
+    struct identity_facts facts;
     enum identity_result failed;
     struct error failure;
 };
@@ -77,57 +76,6 @@ static void send_request(struct question *question);
 
 /* ---- what an answer says ---- */
 
-/* The body, if it is one whole JSON value of the type; else an empty slice. */
-static tr_str whole(tr_str body, enum json_type type)
-{
-    struct json_skip skip = {0};
-
-    body = str_trim(body);
-    if (json_type_of(body) != type ||
-        json_skip_more(&skip, body.ptr, body.ptr + body.len) != body.ptr + body.len)
-        return (tr_str){0};
-    return body;
-}
-
-/* The body, if it is one whole object and not an error: some proxies give those a 200. */
-static tr_str whole_document(tr_str body)
-{
-    tr_str document = whole(body, JSON_OBJECT), error;
-
-    return json_get(document, STR("error"), &error) ? (tr_str){0} : document;
-}
-
-/* A member's text without quotes; empty: not there, or not fit for an incarnation. */
-static tr_str plain_member(tr_str object, tr_str key)
-{
-    tr_str raw, none = {0};
-
-    if (!json_get(object, key, &raw))
-        return none;
-    if (json_type_of(raw) == JSON_STRING && raw.len >= 2)
-        raw = str_n(raw.ptr + 1, raw.len - 2);
-    if (raw.len > INCARNATION_MAX)
-        return none;
-    for (size_t i = 0; i < raw.len; i++) {
-        char c = raw.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              c == '-'))
-            return none;
-    }
-    return raw;
-}
-
-/* When the database was made, in seconds. */
-static bool is_real_time(tr_str text)
-{
-    if (text.len == 0 || text.len > SECONDS_MAX || text.ptr[0] == '0')
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-    return true;
-}
-
 static void go_to(struct question *question, enum ask ask)
 {
     question->ask = ask;
@@ -146,14 +94,12 @@ static void give_later(struct question *question, const struct http_result *resu
 
 static void on_info(struct question *question, const struct http_result *result)
 {
-    tr_str info = whole_document(result->body), time;
+    tr_str time;
 
-    if (info.len == 0) {
+    question->informed = identity_read_info(result->body, &question->facts, &time, NULL);
+    if (!question->informed)
         give_later(question, result, "information on the database");
-        return;
-    }
-    time = plain_member(info, STR("instance_start_time"));
-    if (is_real_time(time))
+    else if (time.len > 0)
         give(question, IDENTITY_KNOWN, time, NULL);
     else
         go_to(question, ASK_MARKER);
@@ -161,33 +107,22 @@ static void on_info(struct question *question, const struct http_result *result)
 
 static void on_marker(struct question *question, const struct http_result *result)
 {
-    tr_str marker = whole_document(result->body);
+    tr_str marker = body_document(result->body);
 
     if (marker.len == 0)
         give_later(question, result, "the marker in _local");
     else
-        give(question, IDENTITY_KNOWN, plain_member(marker, STR("incarnation")), NULL);
+        give(question, IDENTITY_KNOWN, body_plain_member(marker, STR("incarnation")), NULL);
 }
 
-static void on_now(struct question *question, const struct http_result *result)
+/* `text` is what was asked for; empty: the body does not have it. */
+static void give_text(struct question *question, const struct http_result *result, tr_str text,
+                      const char *what)
 {
-    tr_str page = whole(result->body, JSON_OBJECT), seq;
-
-    if (page.len == 0 || !json_get(page, STR("last_seq"), &seq) ||
-        json_type_of(seq) == JSON_NULL)
-        give_later(question, result, "the end of the feed");
+    if (text.len == 0)
+        give_later(question, result, what);
     else
-        give(question, IDENTITY_KNOWN, seq, NULL);
-}
-
-static void on_names(struct question *question, const struct http_result *result)
-{
-    tr_str names = whole(result->body, JSON_ARRAY);
-
-    if (names.len == 0)
-        give_later(question, result, "the list of databases");
-    else
-        give(question, IDENTITY_KNOWN, names, NULL);
+        give(question, IDENTITY_KNOWN, text, NULL);
 }
 
 static void on_success(struct question *question, const struct http_result *result)
@@ -196,8 +131,18 @@ static void on_success(struct question *question, const struct http_result *resu
     case ASK_INFO: on_info(question, result); break;
     case ASK_MARKER: on_marker(question, result); break;
     case PUT_MARKER: give(question, IDENTITY_KNOWN, str_c(question->marker), NULL); break;
-    case ASK_NOW: on_now(question, result); break;
-    case ASK_NAMES: on_names(question, result); break;
+    case ASK_NOW:
+    case ASK_UPDATES:
+        give_text(question, result, body_last_seq(result->body), "the end of the feed");
+        break;
+    case ASK_NAMES:
+        give_text(question, result, body_whole(result->body, JSON_ARRAY),
+                  "the list of databases");
+        break;
+    case ASK_INFOS:
+        give_text(question, result, body_whole(result->body, JSON_ARRAY),
+                  "information on databases");
+        break;
     }
 }
 
@@ -229,34 +174,51 @@ static bool on_marker_refused(struct question *question, int status)
     return false;
 }
 
+/* A question to the server itself, which not every server has: some take its path for the name
+ * of a database, and a bad one. */
+static bool is_optional(const struct question *question)
+{
+    return question->ask == ASK_INFOS || question->ask == ASK_UPDATES;
+}
+
+static enum identity_result judge(const struct question *question,
+                                  const struct http_result *result)
+{
+    bool marker = question->ask == ASK_MARKER || question->ask == PUT_MARKER;
+
+    switch (result->status) {
+    case 404: return marker ? IDENTITY_LATER : IDENTITY_GONE;
+    case 400:
+    case 405:
+    case 410:
+    case 501: return is_optional(question) ? IDENTITY_GONE : IDENTITY_LATER;
+    case 401:
+    case 403: return IDENTITY_DENIED;
+    default: return result->end == HTTP_UNAUTHORIZED ? IDENTITY_DENIED : IDENTITY_LATER;
+    }
+}
+
 static void on_refused(struct question *question, const struct http_result *result)
 {
     bool marker = question->ask == ASK_MARKER || question->ask == PUT_MARKER;
-    enum identity_result why = IDENTITY_LATER;
+    enum identity_result why = judge(question, result);
     struct buf shown = {0};
     struct error error;
-    tr_str reason = {0};
+    tr_str reason = body_reason(result->body, result->error);
 
     if (marker && on_marker_refused(question, result->status))
         return;
-    if (result->status == 404 && !question->missed && !marker) {
+    if (why == IDENTITY_GONE && !is_optional(question) && !question->missed) {
         question->missed = true;
         loop_set_timer(question->loop, &question->timer, CONFIRM_MS);
         return;
     }
-    if (result->status == 404 && !marker)
-        why = IDENTITY_GONE;
-    else if (result->status == 401 || result->status == 403 || result->end == HTTP_UNAUTHORIZED)
-        why = IDENTITY_DENIED;
-    if (!json_get(result->body, STR("reason"), &reason))
-        reason = str_c(result->error);
     url_redact(&shown, buf_str(&question->url));
     error_set(&error,
               why == IDENTITY_DENIED ? ERR_NOPERM
               : why == IDENTITY_GONE ? ERR_NOINPUT
                                      : ERR_UNAVAIL,
-              "%s: %d %.*s", shown.ptr, result->status,
-              (int)(reason.len < 300 ? reason.len : 300), reason.ptr ? reason.ptr : "");
+              "%s: %d " STR_FMT, shown.ptr, result->status, STR_ARG(reason));
     buf_fini(&shown);
     give(question, why, (tr_str){0}, &error);
 }
@@ -292,6 +254,21 @@ static void on_timer(struct timer *timer)
         send_request(question);
 }
 
+/* Lists are as long as they are; a document is not. */
+static struct http_call new_call(const struct question *question)
+{
+    bool list = question->ask == ASK_NAMES || question->ask == ASK_INFOS;
+
+    return (struct http_call){
+        .url = question->url.ptr,
+        .timeout_ms = list ? 0 : TIMEOUT_MS,
+        .first_byte_ms = TIMEOUT_MS,
+        .idle_ms = TIMEOUT_MS,
+        .keep_max = list ? LIST_MAX : BODY_MAX,
+        .on_done = on_done,
+    };
+}
+
 static void send_request(struct question *question)
 {
     int rc;
@@ -301,18 +278,12 @@ static void send_request(struct question *question)
         buf_addf(&question->url, STR_FMT "/_local/%s", STR_ARG(buf_str(&question->base_url)),
                  MARKER_ID);
     }
-    question->call = (struct http_call){
-        .url = question->url.ptr,
-        .timeout_ms = question->ask == ASK_NAMES ? 0 : TIMEOUT_MS,
-        .first_byte_ms = TIMEOUT_MS,
-        .idle_ms = TIMEOUT_MS,
-        .keep_max = question->ask == ASK_NAMES ? NAMES_MAX : BODY_MAX,
-        .on_done = on_done,
-    };
-    if (question->ask == PUT_MARKER) {
+    question->call = new_call(question);
+    if (question->ask == PUT_MARKER)
         write_marker(question);
+    if (question->ask == PUT_MARKER || question->ask == ASK_INFOS) {
         question->header = (struct http_header){STR("Content-Type"), STR("application/json")};
-        question->call.method = "PUT";
+        question->call.method = question->ask == PUT_MARKER ? "PUT" : "POST";
         question->call.headers = &question->header;
         question->call.headers_count = 1;
         question->call.body = buf_str(&question->body);
@@ -324,12 +295,10 @@ static void send_request(struct question *question)
     loop_set_timer(question->loop, &question->timer, 0);
 }
 
-static struct question *new_question(struct loop *loop, struct http_pool *pool,
-                                     const struct url *server, tr_str db, enum ask ask,
+static struct question *new_question(struct loop *loop, struct http_pool *pool, enum ask ask,
                                      identity_fn answer, void *ctx)
 {
     struct question *question = mem_new(struct question);
-    tr_str rest = {0}, query = {0};
 
     question->loop = loop;
     question->pool = pool;
@@ -337,13 +306,13 @@ static struct question *new_question(struct loop *loop, struct http_pool *pool,
     question->ctx = ctx;
     question->ask = ask;
     question->timer.fire = on_timer;
-    if (ask == ASK_NOW) {
-        rest = STR("_changes");
-        query = STR("since=now&limit=1");
-    } else if (ask == ASK_NAMES) {
-        rest = STR("_all_dbs");
-    }
-    url_join(server, db, (tr_str){0}, (tr_str){0}, &question->base_url);
+    return question;
+}
+
+/* Sends the first request: to a database, or with an empty `db` to the server. */
+static struct question *ask_at(struct question *question, const struct url *server, tr_str db,
+                               tr_str rest, tr_str query)
+{
     url_join(server, db, rest, query, &question->url);
     send_request(question);
     return question;
@@ -353,18 +322,48 @@ struct question *identity_ask(struct loop *loop, struct http_pool *pool,
                               const struct url *server, tr_str db, identity_fn answer,
                               void *ctx)
 {
-    return new_question(loop, pool, server, db, ASK_INFO, answer, ctx);
+    struct question *question = new_question(loop, pool, ASK_INFO, answer, ctx);
+
+    url_join(server, db, (tr_str){0}, (tr_str){0}, &question->base_url);
+    return ask_at(question, server, db, (tr_str){0}, (tr_str){0});
 }
 
 struct question *identity_ask_now(struct loop *loop, struct http_pool *pool,
                                   const struct url *server, tr_str db, identity_fn answer,
                                   void *ctx)
 {
-    return new_question(loop, pool, server, db, ASK_NOW, answer, ctx);
+    return ask_at(new_question(loop, pool, ASK_NOW, answer, ctx), server, db, STR("_changes"),
+                  STR("since=now&limit=1"));
 }
 
 struct question *identity_ask_names(struct loop *loop, struct http_pool *pool,
                                     const struct url *server, identity_fn answer, void *ctx)
 {
-    return new_question(loop, pool, server, (tr_str){0}, ASK_NAMES, answer, ctx);
+    return ask_at(new_question(loop, pool, ASK_NAMES, answer, ctx), server, (tr_str){0},
+                  STR("_all_dbs"), (tr_str){0});
+}
+
+struct question *identity_ask_updates_now(struct loop *loop, struct http_pool *pool,
+                                          const struct url *server, identity_fn answer,
+                                          void *ctx)
+{
+    return ask_at(new_question(loop, pool, ASK_UPDATES, answer, ctx), server, (tr_str){0},
+                  STR("_db_updates"), STR("since=now&limit=0"));
+}
+
+struct question *identity_ask_infos(struct loop *loop, struct http_pool *pool,
+                                    const struct url *server, tr_str keys, identity_fn answer,
+                                    void *ctx)
+{
+    struct question *question = new_question(loop, pool, ASK_INFOS, answer, ctx);
+
+    buf_add_c(&question->body, "{\"keys\":");
+    buf_add_str(&question->body, keys);
+    buf_add_char(&question->body, '}');
+    return ask_at(question, server, (tr_str){0}, STR("_dbs_info"), (tr_str){0});
+}
+
+const struct identity_facts *question_facts(const struct question *question)
+{
+    return question->informed ? &question->facts : NULL;
 }

@@ -30,9 +30,10 @@ struct feed {
 
     uint32_t inside; /* depth of feed_enter()                                              */
     bool started, paused;
-    bool over;  /* ended() was said: nothing follows                                    */
-    bool freed; /* feed_free() was called; the memory goes on the way out               */
-    int state;  /* enum feed_state as it was said last, or -1                           */
+    bool over;       /* ended() was said: nothing follows                                    */
+    bool freed;      /* feed_free() was called; the memory goes on the way out               */
+    int state;       /* enum feed_state as it was said last, or -1                           */
+    int64_t pending; /* see feed_pending(); below 0 is none                              */
 };
 
 void feed_init(struct feed *feed, const struct feed_kind *kind,

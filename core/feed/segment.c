@@ -7,6 +7,7 @@
 #include "feed/build.h"
 #include "feed/file_row.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "json/row.h"
 #include "json/value.h"
@@ -42,6 +43,7 @@ struct segment *segment_new(tr_str since, uint32_t room)
     struct body *body = mem_new(struct body);
 
     body->segment.refs = 1;
+    body->segment.received_ms = clock_ms();
     arena_init(&body->arena, ARENA_BLOCK);
     body->segment.since = arena_str(&body->arena, since);
     body->room = room ? room : 1;
@@ -114,6 +116,7 @@ struct segment *segment_split(struct segment *segment, uint32_t from, tr_str sin
     struct segment *ret = segment_new(since, body->room);
     uint32_t h = 0;
 
+    ret->received_ms = segment->received_ms;
     tail = body_of(ret);
     for (uint32_t i = from; i < segment->count; i++) {
         tr_change row = segment->rows[i];

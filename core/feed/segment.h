@@ -24,9 +24,10 @@ struct segment {
     uint32_t count;
     tr_change *rows; /* `attempt` is 0; `seq` may be `null` or empty                       */
     size_t bytes;    /* its share of the memory that it holds on to, for windows           */
-    tr_str since;    /* position before the first row: raw JSON, never `null`              */
-    tr_str last;     /* position behind the last row: raw JSON, never `null`. Where the server
-                        tells none, the last one known: a read from there repeats rows     */
+    int64_t received_ms; /* clock_ms() when the first of them came                         */
+    tr_str since; /* position before the first row: raw JSON, never `null`              */
+    tr_str last;  /* position behind the last row: raw JSON, never `null`. Where the server
+                     tells none, the last one known: a read from there repeats rows     */
 };
 
 void segment_ref(struct segment *segment);

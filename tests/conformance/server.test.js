@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server and its databases: welcome, names, info, security, sessions, _db_updates.
+// The server and its databases: welcome, names, info, security, sessions.
 'use strict';
 const { test, before, after } = require('node:test');
 const assert = require('node:assert');
@@ -49,19 +49,6 @@ test('an illegal name is refused, a wrong method too', async () => {
         (await couch.request('/_all_dbs', { method: 'POST', body: {} })).status,
         405,
     );
-});
-
-test('_dbs_info takes at most 100 names', async () => {
-    const where = await couch.makeDb();
-    const { json } = await couch.post('/_dbs_info', {
-        keys: [where.slice(1), 'tailrace_nope'],
-    });
-    assert.strictEqual(json[0].info.db_name, where.slice(1));
-    assert.deepStrictEqual(json[1], { key: 'tailrace_nope', error: 'not_found' });
-    const many = await couch.post('/_dbs_info', {
-        keys: Array.from({ length: 101 }, (_, i) => `k${i}`),
-    });
-    assert.strictEqual(many.status, 400);
 });
 
 test('no password, a wrong password', async () => {
@@ -121,30 +108,6 @@ test('an empty members list opens a database to all', async () => {
     );
 });
 
-test('_db_updates tells of created, updated and deleted databases', async (t) => {
-    if ((await couch.get('/_global_changes')).status === 404)
-        return t.skip('the server has no _global_changes');
-    const where = await couch.makeDb();
-    await couch.put(`${where}/x`, {});
-    await couch.delete(where);
-    const rows = await waitFor(async () => {
-        const { json } = await couch.get('/_db_updates');
-        const own = json.results.filter((row) => row.db_name === where.slice(1));
-        return own.length === 3 && own;
-    }, 'three rows');
-    assert.deepStrictEqual(rows.map((row) => row.type).sort(), [
-        'created',
-        'deleted',
-        'updated',
-    ]);
-    const { text } = await couch.get('/_db_updates?feed=continuous&limit=1');
-    assert.match(
-        text,
-        /^\{"db_name":"[^"]+","type":"[a-z]+","seq":"\d+-[^"]+"\}\n\{"last_seq":"[^"]+"\}\n\n$/,
-    );
-    return undefined;
-});
-
 test('_replicate copies a database', async () => {
     const [from, to] = [await couch.makeDb(), await couch.makeDb()];
     await couch.put(`${from}/one`, { v: 1 });
@@ -155,4 +118,16 @@ test('_replicate copies a database', async () => {
     });
     assert.deepStrictEqual([status, json.ok], [200, true]);
     assert.strictEqual((await couch.get(`${to}/one`)).json.v, 1);
+});
+
+test('who asks for a replication that is under way gets the answer of that one', async () => {
+    const [from, to] = [await couch.makeDb(), await couch.makeDb()];
+    const docs = Array.from({ length: 500 }, (_, i) => ({ _id: `doc-${i}` }));
+    await couch.post(`${from}/_bulk_docs`, { docs });
+    const body = { source: couch.authUrl + from, target: couch.authUrl + to };
+    const ask = () => couch.post('/_replicate', body);
+    const [first, second] = await Promise.all([ask(), ask()]);
+    assert.deepStrictEqual([first.status, second.status], [200, 200]);
+    assert.ok(first.json.history[0].start_time.endsWith(' GMT'));
+    assert.strictEqual(first.json.session_id, second.json.session_id);
 });

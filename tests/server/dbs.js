@@ -56,8 +56,8 @@ async function infoOf(database) {
     return {
         instance_start_time: String(database.entry.created),
         db_name: database.name,
-        purge_seq: database.seqs.encode(0, 0),
-        update_seq: database.seqs.encode(at, at),
+        purge_seq: database.seqs.encodeStill(0),
+        update_seq: database.seqs.encodeStill(at),
         sizes: { file: 16700, external: 0, active: 0 },
         props: {},
         doc_del_count: deletedCount,

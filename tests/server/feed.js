@@ -2,7 +2,9 @@
 //
 // One running feed: reads pages from the store, prints what passes, waits when there is no more, and
 // ends on its limit, its timeout, the deletion of the database or the client's going. Rows are
-// written as the client takes them. `_changes` and `_db_updates` differ only in `printRow` and `tail`.
+// written as the client takes them. `_changes` and `_db_updates` differ in `printRow` and `tail`, and
+// in that the latter is `quiet`: no line tells of going idle or waking up, and where nothing else is
+// sent the head waits for the first heartbeat or row.
 'use strict';
 const { readPage, interleave } = require('./rows');
 const { print } = require('./docbody');
@@ -14,7 +16,7 @@ const FLUSH_BYTES = 32768;
 const NO_LIMIT = 1e15;
 
 class Feed {
-    /** `plan`: {database, options, filter, pair, printRow(feed, level, row, seqText), tail(feed)} */
+    /** `plan`: {database, options, filter, pair, printRow(feed, level, row, seqText), tail(feed), quiet} */
     constructor(res, plan) {
         Object.assign(this, plan);
         this.res = res;
@@ -37,7 +39,7 @@ class Feed {
             ...this.format.headers,
             'Transfer-Encoding': 'chunked',
         });
-        this.res.flushHeaders();
+        if (!this.quiet) this.res.flushHeaders();
         if (this.format.open) this.res.write(this.format.open);
         const beat =
             this.options.heartbeat && this.live
@@ -115,7 +117,7 @@ class Feed {
     }
 
     async send(level, row, pair) {
-        if (this.woken) this.pending += this.format.blank;
+        if (this.woken && !this.quiet) this.pending += this.format.blank;
         this.woken = false;
         const spaced =
             (this.left === Infinity ? NO_LIMIT - this.sent : this.left) %
@@ -144,7 +146,7 @@ class Feed {
     /** Waits for a write. False when the timeout has passed; with a heartbeat there is none. */
     async pause(scan) {
         const { timeout, heartbeat } = this.options;
-        if (!this.started) this.res.write('\n');
+        if (!this.started && !this.quiet) this.res.write('\n');
         this.started = true;
         const end = heartbeat ? Infinity : Date.now() + timeout;
         while ((await this.database.position()) <= scan) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // POST /_replicate: one-shot replication by PouchDB, over HTTP even between databases of this server,
-// so that what it writes passes the same doors as any client's write.
+// so that what it writes passes the same doors as any client's write. As in CouchDB it goes on when
+// who asked went away, and who asks for one that is under way waits for the end of that one.
 'use strict';
+const crypto = require('crypto');
 const PouchDB = require('pouchdb-core')
     .plugin(require('pouchdb-adapter-http'))
     .plugin(require('pouchdb-replication'));
@@ -34,11 +36,7 @@ async function ensureThere(database, make) {
         throw notFound(`could not open ${database.name.replace(/\/\/[^@]*@/, '//')}`);
 }
 
-async function replicate(ctx) {
-    ctx.requireAdmin();
-    const body = await ctx.json(true);
-    if (!body.source || !body.target) throw badRequest('`source` and `target` must be there');
-    if (body.continuous) throw badRequest('The test server replicates in one shot only.');
+async function run(ctx, body) {
     const [source, target] = [endpoint(ctx, body.source), endpoint(ctx, body.target)];
     await ensureThere(source, false);
     await ensureThere(target, body.create_target);
@@ -46,19 +44,43 @@ async function replicate(ctx) {
     for (const name of ['doc_ids', 'selector', 'filter', 'query_params'])
         if (body[name]) options[name] = body[name];
     const result = await PouchDB.replicate(source, target, options);
-    return sendJson(ctx.res, 200, {
+    const session = crypto.randomUUID().replaceAll('-', '');
+    return {
         ok: result.ok,
+        session_id: session,
+        source_last_seq: result.last_seq,
         history: [
             {
-                start_time: result.start_time,
-                end_time: result.end_time,
+                session_id: session,
+                start_time: new Date(result.start_time).toUTCString(),
+                end_time: new Date(result.end_time).toUTCString(),
                 docs_read: result.docs_read,
                 docs_written: result.docs_written,
                 doc_write_failures: result.doc_write_failures,
             },
         ],
-        source_last_seq: result.last_seq,
-    });
+    };
+}
+
+/** Headers and passwords do not name a replication. */
+function nameOf(body) {
+    const bare = (value) => (typeof value === 'string' ? value : value.url);
+    const url = (value) => bare(value).replace(/\/\/[^@/]*@/, '//');
+    return JSON.stringify({ ...body, source: url(body.source), target: url(body.target) });
+}
+
+async function replicate(ctx) {
+    ctx.requireAdmin();
+    const body = await ctx.json(true);
+    if (!body.source || !body.target) throw badRequest('`source` and `target` must be there');
+    if (body.continuous) throw badRequest('The test server replicates in one shot only.');
+    const [jobs, name] = [ctx.server.replications, nameOf(body)];
+    if (!jobs.has(name))
+        jobs.set(
+            name,
+            run(ctx, body).finally(() => jobs.delete(name)),
+        );
+    return sendJson(ctx.res, 200, await jobs.get(name));
 }
 
 module.exports = { replicate };

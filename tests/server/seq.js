@@ -51,16 +51,20 @@ class SeqCoder {
         this.bytes = Buffer.alloc(BYTES);
     }
 
-    /** Both arguments are store positions; equal ones say "everything up to here". */
-    encode(a, b) {
+    /** Both positions are the store's; equal ones say "everything up to here". */
+    encode(a, b, salt = (Math.random() * 65536) | 0) {
         const bytes = this.bytes;
-        const salt = (Math.random() * 65536) | 0;
         bytes.writeUInt16BE(salt, 0);
         bytes.writeUIntBE(a, 2, 6);
         bytes.writeUIntBE(b, 8, 6);
         bytes.writeUInt32BE(checksum(bytes), 14);
         scramble(bytes, this.seed ^ salt);
         return `${Math.ceil((a + b) / 2)}-g1AAAA${this.prefix}${bytes.toString('base64url')}`;
+    }
+
+    /** The seq in information on a database: always the same text for a position. */
+    encodeStill(at) {
+        return this.encode(at, at, 0);
     }
 
     /** Positions [a, b]; [0, 0] for a seq of another incarnation; null when it is no seq. */

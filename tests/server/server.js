@@ -46,6 +46,7 @@ async function startServer(options) {
         admin: parseAdmin(options.admin),
         cookieTimeout: options.cookieTimeout || 600,
         options: { maxDocumentSize: options.maxDocumentSize || 8000000 },
+        replications: new Map(), // under way, by what was asked for
     };
     const listener = (req, res) => handle(server, req, res);
     const tls = options.tlsCert

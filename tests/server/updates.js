@@ -2,7 +2,8 @@
 //
 // /_db_updates. Events are documents of the database `_global_changes`, one for each (type, database),
 // written a moment after the fact and in groups, as the real server does: an event of a server that
-// is killed in between is lost. No such database, no events and 404.
+// is killed in between is lost. No such database, no events and 404. Where databases come and go,
+// `_dbs`, in which the real server lists them, is updated too.
 'use strict';
 const { feedOptions } = require('./query');
 const { Feed } = require('./feed');
@@ -22,6 +23,7 @@ class Recorder {
     record(type, name) {
         if (name === NAME || !this.store.exists(NAME)) return;
         this.waiting.add(`${type}:${name}`);
+        if (type !== 'updated') this.waiting.add('updated:_dbs');
         if (!this.timer) this.timer = setTimeout(() => this.write().catch(() => {}), DELAY_MS);
     }
 
@@ -59,7 +61,8 @@ async function dbUpdates(ctx) {
     const database = ctx.store.get(NAME);
     const options = feedOptions(ctx.query, {});
     const pair = options.descending ? [0, 0] : await startOf(database, options.since);
-    await new Feed(ctx.res, { database, options, filter: null, pair, printRow, tail }).run();
+    const plan = { database, options, filter: null, pair, printRow, tail, quiet: true };
+    await new Feed(ctx.res, plan).run();
 }
 
 module.exports = { Recorder, dbUpdates };

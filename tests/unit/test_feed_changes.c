@@ -227,6 +227,25 @@ static void go_live(struct fixture *f)
     buf_clear(&f->server.log);
 }
 
+static void note_pending(struct record *record, const tr_change *row)
+{
+    (void)row;
+    buf_addf(&record->log, "pending %d; ", (int)feed_pending(record->feed));
+}
+
+static void what_the_server_says_is_left_is_known_until_it_was_read(void **state)
+{
+    struct fixture *f = *state;
+
+    f->record.on_row = note_pending;
+    go_live(f);
+    assert_string_equal(
+        f->record.log.ptr,
+        "state 0; state 1; pending 0; pending 0; rows 2; position 2; pending 1; "
+        "pending 1; rows 2; position 4; pending 0; rows 1; position 5; state 2; ");
+    assert_int_equal(feed_pending(f->record.feed), 0);
+}
+
 static void a_clean_end_asks_for_identity_and_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -522,6 +541,7 @@ static void the_owner_may_free_it_in_any_callback(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_the_server_says_is_left_is_known_until_it_was_read),
         TEST(once_reads_pages_until_one_is_short),
         TEST(a_server_that_ignores_the_limit_is_read_to_the_end),
         TEST(following_goes_live_behind_the_last_page),
