@@ -9,22 +9,27 @@
 #include "store/internal.h"
 
 static const char SQL_BINDING_GET[] =
-    "SELECT name, created_ms, discovered, sum FROM binding WHERE name = ?1";
-static const char SQL_BINDING_EACH[] = "SELECT name, created_ms, discovered, sum FROM binding";
-static const char SQL_BINDING_PUT[] = "INSERT OR REPLACE INTO binding VALUES(?1, ?2, ?3, ?4)";
+    "SELECT name, created_ms, discovered, sum, since FROM binding WHERE name = ?1";
+static const char SQL_BINDING_EACH[] =
+    "SELECT name, created_ms, discovered, sum, since FROM binding ORDER BY name";
+static const char SQL_BINDING_PUT[] =
+    "INSERT OR REPLACE INTO binding VALUES(?1, ?2, ?3, ?4, ?5)";
 static const char SQL_GET[] =
-    "SELECT binding, stream, source, db, incarnation, seq, ordinal, updated_ms, sum"
+    "SELECT binding, stream, source, db, incarnation, seq, ordinal, updated_ms, sum, seen"
     " FROM checkpoint WHERE binding = ?1 AND stream = ?2";
 static const char SQL_EACH[] =
-    "SELECT binding, stream, source, db, incarnation, seq, ordinal, updated_ms, sum"
+    "SELECT binding, stream, source, db, incarnation, seq, ordinal, updated_ms, sum, seen"
     " FROM checkpoint ORDER BY binding, stream";
 static const char SQL_EACH_OF[] =
-    "SELECT binding, stream, source, db, incarnation, seq, ordinal, updated_ms, sum"
+    "SELECT binding, stream, source, db, incarnation, seq, ordinal, updated_ms, sum, seen"
     " FROM checkpoint WHERE binding = ?1 ORDER BY stream";
 static const char SQL_PUT[] =
-    "INSERT OR REPLACE INTO checkpoint VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    "INSERT OR REPLACE INTO checkpoint VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 static const char SQL_DELETE[] =
     "DELETE FROM checkpoint WHERE binding = ?1 AND (?2 IS NULL OR stream = ?2)";
+static const char SQL_NEXT_OF_DB[] =
+    "SELECT binding, stream, source, db, incarnation, seq, ordinal, updated_ms, sum, seen"
+    " FROM checkpoint WHERE binding = ?1 AND db = ?2 AND stream > ?3 ORDER BY stream LIMIT 1";
 
 static uint64_t add_to_sum(uint64_t sum, tr_str s)
 {
@@ -44,8 +49,10 @@ static int refuse_row(struct sq *sq, const char *kind, tr_str key, struct error 
 static int64_t binding_sum(tr_str name, const struct store_binding *binding)
 {
     uint64_t number = (uint64_t)binding->created_ms * 2 + binding->discovered;
+    uint64_t sum = add_to_sum(number, name);
 
-    return (int64_t)add_to_sum(number, name);
+    /* Rows from before there was a `since` have none, and the sum that they always had. */
+    return (int64_t)(binding->since.len > 0 ? add_to_sum(sum, binding->since) : sum);
 }
 
 /* The binding of the row at hand. ERR_DATA: it is not what was written. */
@@ -54,7 +61,8 @@ static int read_binding(struct sq *sq, sqlite3_stmt *stmt, struct store_binding 
 {
     tr_str name = sq_text(stmt, 0);
     struct store_binding binding = {.created_ms = sqlite3_column_int64(stmt, 1),
-                                    .discovered = sqlite3_column_int64(stmt, 2) != 0};
+                                    .discovered = sqlite3_column_int64(stmt, 2) != 0,
+                                    .since = sq_text(stmt, 4)};
 
     if (sqlite3_column_int64(stmt, 3) != binding_sum(name, &binding))
         return refuse_row(sq, "binding", name, error);
@@ -62,8 +70,13 @@ static int read_binding(struct sq *sq, sqlite3_stmt *stmt, struct store_binding 
     return 0;
 }
 
-int store_binding_get(struct store *store, tr_str name, struct store_binding *ret_binding,
-                      bool *ret_found, struct error *error)
+static void keep(struct arena *arena, tr_str *s)
+{
+    *s = arena_str(arena, *s);
+}
+
+int store_binding_get(struct store *store, tr_str name, struct arena *arena,
+                      struct store_binding *ret_binding, bool *ret_found, struct error *error)
 {
     sqlite3_stmt *stmt;
     int result = 0, rc = sq_begin(&store->own, &stmt, SQL_BINDING_GET, "t", name);
@@ -75,13 +88,18 @@ int store_binding_get(struct store *store, tr_str name, struct store_binding *re
         result = read_binding(&store->own, stmt, ret_binding, error);
     else if (rc != SQLITE_DONE)
         result = sq_error(&store->own, rc, "read a binding", error);
+    if (result == 0 && rc == SQLITE_ROW && ret_binding->since.len > 0)
+        keep(arena, &ret_binding->since);
+    else
+        ret_binding->since = (tr_str){0};
     sq_end(stmt);
     if (result == 0)
         *ret_found = rc == SQLITE_ROW;
     return result;
 }
 
-static int verify_bindings(struct sq *sq, struct error *error)
+static int walk_bindings(struct sq *sq, bool (*each)(void *context, tr_str name), void *context,
+                         struct error *error)
 {
     struct store_binding binding;
     sqlite3_stmt *stmt;
@@ -89,18 +107,47 @@ static int verify_bindings(struct sq *sq, struct error *error)
 
     if (rc != SQLITE_OK)
         return sq_error(sq, rc, "read the bindings", error);
-    while (result == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+    while (result == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         result = read_binding(sq, stmt, &binding, error);
+        if (result == 0 && each && !each(context, sq_text(stmt, 0)))
+            break;
+    }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         result = sq_error(sq, rc, "read the bindings", error);
     sq_end(stmt);
     return result;
 }
 
+int store_binding_each(struct store *store, bool (*each)(void *context, tr_str name),
+                       void *context, struct error *error)
+{
+    return walk_bindings(&store->own, each, context, error);
+}
+
 int binding_put(struct sq *sq, tr_str name, const struct store_binding *binding)
 {
-    return sq_run(sq, SQL_BINDING_PUT, "tiii", name, binding->created_ms,
-                  (int64_t)binding->discovered, binding_sum(name, binding));
+    return sq_run(sq, SQL_BINDING_PUT, "tiiit", name, binding->created_ms,
+                  (int64_t)binding->discovered, binding_sum(name, binding), binding->since);
+}
+
+int binding_begin_again(struct sq *sq, tr_str binding, tr_str since, int64_t now_ms)
+{
+    struct store_binding record = {.created_ms = now_ms};
+    struct error error;
+    sqlite3_stmt *stmt;
+    int rc = sq_begin(sq, &stmt, SQL_BINDING_GET, "t", binding);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW && read_binding(sq, stmt, &record, &error) < 0)
+        rc = SQLITE_CORRUPT;
+    sq_end(stmt);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return rc;
+    record.discovered = false;
+    record.since = since;
+    return binding_put(sq, binding, &record);
 }
 
 /* ---- checkpoints ---- */
@@ -113,7 +160,9 @@ static int64_t sum_of(tr_str binding, const struct store_checkpoint *c)
     sum = add_to_sum(sum, c->source);
     sum = add_to_sum(sum, c->db);
     sum = add_to_sum(sum, c->incarnation);
-    return (int64_t)add_to_sum(sum, c->seq);
+    sum = add_to_sum(sum, c->seq);
+    /* Rows from before there was a `seen` have none, and the sum that they always had. */
+    return (int64_t)(sum ^ c->seen * 0x9e3779b97f4a7c15u);
 }
 
 /* False: it is not what was written. */
@@ -128,13 +177,19 @@ static bool read_row(sqlite3_stmt *stmt, struct store_checkpoint *checkpoint)
         .seq = sq_text(stmt, 5),
         .ordinal = sqlite3_column_int64(stmt, 6),
         .updated_ms = sqlite3_column_int64(stmt, 7),
+        .seen = (uint64_t)sqlite3_column_int64(stmt, 9),
     };
     return sqlite3_column_int64(stmt, 8) == sum_of(checkpoint->binding, checkpoint);
 }
 
-static void keep(struct arena *arena, tr_str *s)
+static void keep_all(struct arena *arena, struct store_checkpoint *checkpoint)
 {
-    *s = arena_str(arena, *s);
+    keep(arena, &checkpoint->binding);
+    keep(arena, &checkpoint->stream);
+    keep(arena, &checkpoint->source);
+    keep(arena, &checkpoint->db);
+    keep(arena, &checkpoint->incarnation);
+    keep(arena, &checkpoint->seq);
 }
 
 int store_checkpoint_get(struct store *store, tr_str binding, tr_str stream,
@@ -151,12 +206,7 @@ int store_checkpoint_get(struct store *store, tr_str binding, tr_str stream,
     if (rc == SQLITE_ROW && !read_row(stmt, &found)) {
         result = refuse_row(&store->own, "checkpoint of", found.stream, error);
     } else if (rc == SQLITE_ROW) {
-        keep(arena, &found.binding);
-        keep(arena, &found.stream);
-        keep(arena, &found.source);
-        keep(arena, &found.db);
-        keep(arena, &found.incarnation);
-        keep(arena, &found.seq);
+        keep_all(arena, &found);
         *ret_checkpoint = found;
         *ret_found = true;
     } else if (rc == SQLITE_DONE) {
@@ -205,7 +255,7 @@ int store_checkpoint_each(struct store *store, tr_str binding,
 
 int checkpoint_verify_all(struct sq *sq, struct error *error)
 {
-    int rc = verify_bindings(sq, error);
+    int rc = walk_bindings(sq, NULL, NULL, error);
 
     if (rc == 0)
         rc = walk(sq, (tr_str){0}, NULL, NULL, error);
@@ -214,9 +264,54 @@ int checkpoint_verify_all(struct sq *sq, struct error *error)
 
 int checkpoint_put(struct sq *sq, tr_str binding, const struct store_checkpoint *checkpoint)
 {
-    return sq_run(sq, SQL_PUT, "ttttttiii", binding, checkpoint->stream, checkpoint->source,
+    return sq_run(sq, SQL_PUT, "ttttttiiii", binding, checkpoint->stream, checkpoint->source,
                   checkpoint->db, checkpoint->incarnation, checkpoint->seq, checkpoint->ordinal,
-                  checkpoint->updated_ms, sum_of(binding, checkpoint));
+                  checkpoint->updated_ms, sum_of(binding, checkpoint),
+                  (int64_t)checkpoint->seen);
+}
+
+int checkpoint_delete_all(struct sq *sq, tr_str binding)
+{
+    return sq_run(sq, SQL_DELETE, "to", binding, (tr_str){0});
+}
+
+/* The first behind `stream`. SQLITE_DONE: there is none. */
+static int next_of_db(struct sq *sq, tr_str binding, tr_str db, tr_str stream,
+                      struct arena *arena, struct store_checkpoint *ret_checkpoint)
+{
+    sqlite3_stmt *stmt;
+    int rc = sq_begin(sq, &stmt, SQL_NEXT_OF_DB, "ttt", binding, db, stream);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        rc = read_row(stmt, ret_checkpoint) ? SQLITE_OK : SQLITE_CORRUPT;
+        keep_all(arena, ret_checkpoint);
+    }
+    sq_end(stmt);
+    return rc;
+}
+
+/* Not deleted: where a rule without a checkpoint begins is another matter. */
+int checkpoint_rewind(struct sq *sq, tr_str binding, tr_str db, tr_str seq, int64_t now_ms)
+{
+    struct store_checkpoint checkpoint = {.stream = STR("")};
+    struct arena arena;
+    int rc = SQLITE_OK;
+
+    arena_init(&arena, 1024);
+    while (rc == SQLITE_OK) {
+        rc = next_of_db(sq, binding, db, checkpoint.stream, &arena, &checkpoint);
+        checkpoint.seq = seq;
+        checkpoint.ordinal = 0;
+        checkpoint.seen = 0;
+        checkpoint.updated_ms = now_ms;
+        if (rc == SQLITE_OK)
+            rc = checkpoint_put(sq, binding, &checkpoint);
+    }
+    arena_fini(&arena);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 static int refuse_without_lock(struct store *store, struct error *error)

@@ -29,6 +29,8 @@ static int run_op(struct store *store, tr_str binding, struct store_op *op, bool
     switch (op->kind) {
     case STORE_PUT_BINDING: return binding_put(sq, binding, &op->binding);
     case STORE_PUT_CHECKPOINT: return checkpoint_put(sq, binding, &op->checkpoint);
+    case STORE_PUT_SOURCE: return source_put(sq, &op->source);
+    case STORE_TAKE_BACKFILL: return backfill_take(sq, binding, &op->taken);
     case STORE_ADD_DEAD_LETTER:
         return dead_letter_add(sq, &store->limits, binding, &op->dead_letter, ret_full);
     case STORE_DELETE_DEAD_LETTER: return dead_letter_delete(sq, op->dead_letter.id);

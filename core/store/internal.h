@@ -54,6 +54,14 @@ int store_lock_dir(const char *dir, int *ret_fd, struct error *error);
 /* SQLite's code. */
 int binding_put(struct sq *sq, tr_str name, const struct store_binding *binding);
 int checkpoint_put(struct sq *sq, tr_str binding, const struct store_checkpoint *checkpoint);
+int source_put(struct sq *sq, const struct store_source *source);
+/* The binding has none any more; those on `db` stand at `seq`; it has discovered nothing yet
+ * and begins at `since`. */
+int checkpoint_delete_all(struct sq *sq, tr_str binding);
+int checkpoint_rewind(struct sq *sq, tr_str binding, tr_str db, tr_str seq, int64_t now_ms);
+int binding_begin_again(struct sq *sq, tr_str binding, tr_str since, int64_t now_ms);
+/* All requests of the binding, by the three above. */
+int backfill_take(struct sq *sq, tr_str binding, int64_t *ret_taken);
 int dead_letter_delete(struct sq *sq, int64_t id);
 int dead_letter_fail(struct sq *sq, const struct store_dead_letter *letter);
 
@@ -63,6 +71,7 @@ int dead_letter_add(struct sq *sq, const struct store_limits *limits, tr_str bin
 
 /* Reads every binding and checkpoint and compares its sum. */
 int checkpoint_verify_all(struct sq *sq, struct error *error);
+int backfill_verify_all(struct sq *sq, struct error *error);
 
 /* commit.c, for store_close(): drains, ends the thread, calls back. Fine when not started. */
 void commit_stop(struct store *store);

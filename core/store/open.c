@@ -159,6 +159,8 @@ static int open_alone(struct store *store, const char *path, struct error *error
     rc = schema_migrate(&store->own, schema_steps, schema_steps_count, error);
     if (rc == 0)
         rc = checkpoint_verify_all(&store->own, error);
+    if (rc == 0)
+        rc = backfill_verify_all(&store->own, error);
     return rc;
 }
 

@@ -57,7 +57,27 @@ static const char step_1[] =
     "  DELETE FROM replay WHERE binding = old.binding AND id = old.id;"
     " END;";
 
-const char *const schema_steps[] = {step_1};
+/*
+ * `seen`: what the server called the database's end when the binding had settled all of it; a
+ * start then need not read it to know that nothing is new. 0 is unknown.
+ *
+ * `source`: where a server's list of changed databases was read to. Only a hint, see source.c.
+ *
+ * `backfill`: requests that a rule begins again, `db` '' for all of it; see backfill.c. The
+ * `since` of a binding is what is left of one until the rule has looked at its databases.
+ */
+static const char step_2[] =
+    "ALTER TABLE checkpoint ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE source("
+    "  name TEXT PRIMARY KEY, updates TEXT NOT NULL, sum INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "ALTER TABLE binding ADD COLUMN since TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE backfill("
+    "  binding TEXT NOT NULL, db TEXT NOT NULL, since TEXT NOT NULL,"
+    "  asked_ms INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(binding, db)"
+    ") STRICT, WITHOUT ROWID;";
+
+const char *const schema_steps[] = {step_1, step_2};
 const int schema_steps_count = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int read_version(struct sq *sq, int64_t *ret_version, struct error *error)
@@ -194,5 +214,7 @@ int schema_probe(struct sq *sq, bool thorough, struct error *error)
     rc = run_check(sq, "PRAGMA quick_check(checkpoint)", error);
     if (rc == 0)
         rc = run_check(sq, "PRAGMA quick_check(binding)", error);
+    if (rc == 0)
+        rc = run_check(sq, "PRAGMA quick_check(backfill)", error);
     return rc;
 }

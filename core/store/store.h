@@ -30,7 +30,8 @@ struct store;
  * process can hold; creates the store where there is none, brings an older one up to date. */
 enum {
     STORE_READ_ONLY = 1 << 0, /* listing, also beside a running daemon                     */
-    STORE_BESIDE = 1 << 1     /* the same, and marks or purges dead letters                */
+    STORE_BESIDE = 1 << 1     /* the same, and marks or purges dead letters, asks for
+                                 backfills                                                 */
 };
 
 /* ERR_TEMP: another process holds the lock. ERR_DATA: damaged, foreign or newer. ERR_NOINPUT:
@@ -50,10 +51,17 @@ struct store_binding {
     int64_t created_ms; /* wall clock, when it first started                               */
     bool discovered;    /* its first look at the databases is done: `since = now` does not
                            apply to those that appear later                                */
+    tr_str since;       /* until then: where it begins instead of where its rule says, as in
+                           struct store_backfill; empty: there                             */
 };
 
-int store_binding_get(struct store *store, tr_str name, struct store_binding *ret_binding,
-                      bool *ret_found, struct error *error);
+int store_binding_get(struct store *store, tr_str name, struct arena *arena,
+                      struct store_binding *ret_binding, bool *ret_found, struct error *error);
+
+/* Calls `each` with the names of those that have a record, in order, until it returns false. It
+ * must not call the store. */
+int store_binding_each(struct store *store, bool (*each)(void *context, tr_str name),
+                       void *context, struct error *error);
 
 /* ---- checkpoints ---- */
 
@@ -65,6 +73,8 @@ struct store_checkpoint {
     tr_str seq;                     /* raw JSON, opaque                                */
     int64_t ordinal;                /* rows settled on this stream                     */
     int64_t updated_ms;             /* wall clock                                      */
+    uint64_t seen; /* identity_facts.token of a database of which nothing is left to settle;
+                      0: unknown                                                       */
 };
 
 /* *ret_found says whether there is one: an error is never "there is none". */
@@ -85,6 +95,46 @@ int store_checkpoint_set(struct store *store, const struct store_checkpoint *che
 /* The one of `stream`, or with an empty `stream` all of the binding. */
 int store_checkpoint_delete(struct store *store, tr_str binding, tr_str stream,
                             int64_t *ret_deleted, struct error *error);
+
+/* ---- backfills ---- */
+
+#define STORE_SINCE_NOW STR("now") /* no raw JSON: is never a seq                           */
+
+/* A request that a binding begins again. */
+struct store_backfill {
+    tr_str binding;
+    tr_str db;        /* its checkpoints on this one are set back; empty: all of it begins
+                         again, as if it had never run                                     */
+    tr_str since;     /* raw JSON, or, for all of it, STORE_SINCE_NOW                      */
+    int64_t asked_ms; /* wall clock                                                        */
+};
+
+/* Calls `each` for those that were not taken up yet, until it returns false. It must not call
+ * the store. */
+int store_backfill_each(struct store *store,
+                        bool (*each)(void *context, const struct store_backfill *),
+                        void *context, struct error *error);
+
+/* For the cli, also beside a daemon. One of all takes the place of all others of its binding,
+ * and ERR_USAGE is what one of a database gets while one of all waits. */
+int store_backfill_ask(struct store *store, const struct store_backfill *request,
+                       struct error *error);
+
+/* Those of the binding, or, with a `db`, that one of it. For the cli, also beside a daemon. */
+int store_backfill_cancel(struct store *store, tr_str binding, tr_str db,
+                          int64_t *ret_cancelled, struct error *error);
+
+/* Takes up all of all bindings at once: for the daemon, before any of them runs. While they do
+ * it is an operation of a commit. */
+int store_backfill_take_all(struct store *store, int64_t *ret_taken, struct error *error);
+
+/* ---- sources ---- */
+
+/* Where a source's list of changed databases was read to, raw JSON; *ret_found is false where
+ * nothing is known. A hint only: what it is worth is checked by looking at the databases, so it
+ * may be written ahead of what is settled, and one that is damaged is as good as none. */
+int store_source_get(struct store *store, tr_str name, struct arena *arena, tr_str *ret_updates,
+                     bool *ret_found, struct error *error);
 
 /* ---- dead letters ---- */
 
@@ -142,15 +192,24 @@ void store_set_limits(struct store *store, const struct store_limits *limits);
 enum store_op_kind {
     STORE_PUT_BINDING,
     STORE_PUT_CHECKPOINT,
+    STORE_PUT_SOURCE,         /* of a commit whose binding is empty                        */
+    STORE_TAKE_BACKFILL,      /* all requests of the binding, which must not run; fills in
+                                 taken                                                     */
     STORE_ADD_DEAD_LETTER,    /* fills in dead_letter.id                                   */
     STORE_DELETE_DEAD_LETTER, /* by dead_letter.id, after it was sent again: ok            */
     STORE_FAIL_DEAD_LETTER    /* the same: failed. The mark goes; error and last_ms are
                                  replaced, attempts are added                              */
 };
 
+struct store_source {
+    tr_str name, updates; /* see store_source_get()                                       */
+};
+
 struct store_op {
     enum store_op_kind kind;
     union {
+        struct store_source source;
+        int64_t taken; /* requests; 0: there was none, nothing was done                    */
         struct store_binding binding;
         struct store_checkpoint checkpoint;
         struct store_dead_letter dead_letter;
@@ -193,8 +252,8 @@ struct store_health {
 };
 void store_health(struct store *store, struct store_health *ret_health);
 
-/* Whether another process wrote (the cli marked or purged) since the last time this said so.
- * Cheap and never waits: it tells what the look found that the call before it asked for. */
+/* Whether another process wrote (the cli marked, purged or asked) since the last time this said
+ * so. Cheap and never waits: it tells what the look found that the call before it asked for. */
 bool store_changed(struct store *store);
 
 #endif

@@ -246,20 +246,25 @@ static void a_binding_keeps_when_it_first_started(void **state)
     struct waited waited = {
         .ops = {{.kind = STORE_PUT_BINDING,
                  .binding = {.created_ms = 1234567890123, .discovered = true}}}};
+    struct arena arena;
     struct place place;
     bool found = true;
 
     (void)state;
     place_init(&place);
     place_start(&place);
-    assert_int_equal(store_binding_get(place.store, BINDING, &binding, &found, NULL), 0);
+    arena_init(&arena, 64);
+    assert_int_equal(store_binding_get(place.store, BINDING, &arena, &binding, &found, NULL),
+                     0);
     assert_false(found);
     waited_submit(&place, &waited, BINDING, 1);
     assert_int_equal(waited_wait(&place, &waited), STORE_DONE);
     place_close(&place);
     place_open(&place);
-    assert_int_equal(store_binding_get(place.store, BINDING, &binding, &found, NULL), 0);
+    assert_int_equal(store_binding_get(place.store, BINDING, &arena, &binding, &found, NULL),
+                     0);
     assert_true(found);
+    arena_fini(&arena);
     assert_int_equal(binding.created_ms, 1234567890123);
     assert_true(binding.discovered);
     place_fini(&place);
