@@ -7,11 +7,12 @@
  *
  * A request is one block of memory that holds copies of all it needs; it belongs to the worker,
  * then to the loop, then to the worker again, which frees it. The outbox is handed over as a
- * whole, so a batch of a hundred requests wakes the loop once. A pool lives on the loop: it is
- * made when the first request arrives there and freed when the client is.
+ * whole, so a batch of a hundred requests wakes the loop once. A pool lives on the loop
+ * (pools.c); a client joins its when the first request arrives there.
  */
 #include "base/mem.h"
 #include "http/client.h"
+#include "plugin/pools.h"
 #include "plugin/private.h"
 
 #include <tailrace/ext/http.h>
@@ -22,17 +23,17 @@ struct tr_http_client {
     struct list link; /* worker: instance->http_clients                                    */
     struct instance *instance;
     struct http_options options; /* its strings are copies                                 */
-    char *ca_file, *proxy;
+    char *ca_file, *proxy, *share;
     size_t keep_max;
     struct list open;   /* worker: requests whose done() is to come                      */
     struct list outbox; /* under the lock: sent, not seen by the loop                    */
     bool outbox_posted; /* under the lock                                               */
     bool ending;        /* worker: no more is sent */
     pthread_mutex_t lock;
-    struct http_pool *pool; /* loop                                                        */
-    struct list running;    /* loop: started requests                                       */
-    struct task flush;      /* worker to loop: start the outbox                             */
-    struct task close;      /* worker to loop: end what runs, or free all                   */
+    struct plugin_pool *pool; /* loop; NULL: nothing was ever sent                         */
+    struct list running;      /* loop: started requests                                     */
+    struct task flush;        /* worker to loop: start the outbox                           */
+    struct task close;        /* worker to loop: end what runs, or free all                 */
 };
 
 struct request {
@@ -90,7 +91,7 @@ static void answer(struct request *request, int status, const char *error, tr_st
     request->error_len = request->kept.len;
     buf_add_str(&request->kept, body);
     request->finished.run = request_finished;
-    worker_post(&request->client->instance->worker, &request->finished);
+    instance_post(request->client->instance, &request->finished);
 }
 
 static void call_done(struct http_call *call, const struct http_result *result)
@@ -106,20 +107,17 @@ static void call_done(struct http_call *call, const struct http_result *result)
 
 static void start_request(struct tr_http_client *client, struct request *request)
 {
+    const struct instance_setup *setup = &client->instance->setup;
     struct error error = {0};
-    uint32_t flags = 0;
-    int rc = 0;
+    int rc;
 
     list_push_back(&client->running, &request->passing);
     if (!client->pool)
-        rc = http_pool_new(client->instance->setup.http, &client->options, &client->pool,
-                           &error);
-    if (rc == 0) {
-        rc = http_start(client->pool, &request->call, &error);
-        flags = rc == ERR_CONFIG ? TR_HTTP_REFUSED : 0; /* sent again it would fail again  */
-    }
-    if (rc < 0)
-        answer(request, 0, error.text, STR(""), 0, flags);
+        client->pool = plugin_pool_join(setup->loop, setup->http, setup->plugin,
+                                        &client->options, str_c(client->share));
+    rc = plugin_pool_start(client->pool, &request->call, &error);
+    if (rc < 0) /* after ERR_CONFIG it would fail again if it were sent again */
+        answer(request, 0, error.text, STR(""), 0, rc == ERR_CONFIG ? TR_HTTP_REFUSED : 0);
 }
 
 static void flush_outbox(struct task *task)
@@ -234,7 +232,7 @@ static tr_status http_ext_send(tr_http_client *client, const tr_http_request *gi
     client->outbox_posted = true;
     pthread_mutex_unlock(&client->lock);
     if (post)
-        loop_post(client->instance->setup.loop, &client->flush);
+        instance_tell_loop(client->instance, &client->flush);
     return TR_OK;
 }
 
@@ -255,7 +253,7 @@ static void cancel_on_loop(struct task *task)
         answer(request, 0, "cancelled", STR(""), 0, 0);
     }
     request->cancelled.run = request_cancelled;
-    worker_post(&request->client->instance->worker, &request->cancelled);
+    instance_post(request->client->instance, &request->cancelled);
 }
 
 static tr_status http_ext_cancel(tr_http_client *client, uint64_t id)
@@ -269,7 +267,7 @@ static tr_status http_ext_cancel(tr_http_client *client, uint64_t id)
         request->cancelling = true;
         request->on_the_way++;
         request->cancel.run = cancel_on_loop;
-        loop_post(client->instance->setup.loop, &request->cancel);
+        instance_tell_loop(client->instance, &request->cancel);
         return TR_OK;
     }
     return TR_ESTALE;
@@ -282,6 +280,7 @@ static void client_delete(struct tr_http_client *client)
     pthread_mutex_destroy(&client->lock);
     free(client->ca_file);
     free(client->proxy);
+    free(client->share);
     free(client);
 }
 
@@ -289,8 +288,7 @@ static void free_on_loop(struct task *task)
 {
     struct tr_http_client *client = list_entry(task, struct tr_http_client, close);
 
-    if (client->pool)
-        http_pool_free(client->pool);
+    plugin_pool_leave(client->pool);
     client_delete(client);
 }
 
@@ -320,11 +318,13 @@ static tr_status http_ext_client_new(const tr_host *host, const tr_http_options 
     client->instance = instance;
     client->ca_file = str_dup(options.ca_file);
     client->proxy = str_dup(options.proxy);
+    client->share = str_dup(options.share);
     client->keep_max = options.max_response ? options.max_response : 1 << 20;
     client->options = (struct http_options){
         .secrets = instance->setup.secrets,
         .ca_file = str_c(client->ca_file),
         .proxy = str_c(client->proxy),
+        .direct = true,
         .insecure = options.insecure_tls != 0,
         .deny_private = options.deny_private != 0,
         .connect_timeout_ms = options.connect_timeout_ms,
@@ -348,9 +348,9 @@ static void drain(struct tr_http_client *client)
     if (list_empty(&client->open))
         return;
     client->close.run = end_on_loop;
-    loop_post(client->instance->setup.loop, &client->close);
+    instance_tell_loop(client->instance, &client->close);
     while (!list_empty(&client->open))
-        worker_run_one(&client->instance->worker);
+        instance_run_one(client->instance);
 }
 
 static void http_ext_client_free(tr_http_client *client)
@@ -364,7 +364,7 @@ static void http_ext_client_free(tr_http_client *client)
     }
     drain(client);
     client->close.run = free_on_loop;
-    loop_post(client->instance->setup.loop, &client->close);
+    instance_tell_loop(client->instance, &client->close);
 }
 
 void ext_http_end(struct instance *instance)

@@ -66,7 +66,7 @@ static void timer_fired(struct timer *fired)
 {
     struct instance_timer *timer = list_entry(fired, struct instance_timer, timer);
 
-    worker_post(&timer->instance->worker, &timer->due);
+    instance_post(timer->instance, &timer->due);
 }
 
 static void timer_disarm(struct task *task)
@@ -75,9 +75,9 @@ static void timer_disarm(struct task *task)
 
     if (timer_is_set(&timer->timer)) {
         loop_clear_timer(timer->instance->setup.loop, &timer->timer);
-        worker_post(&timer->instance->worker, &timer->due);
+        instance_post(timer->instance, &timer->due);
     }
-    worker_post(&timer->instance->worker, &timer->disarmed);
+    instance_post(timer->instance, &timer->disarmed);
 }
 
 static void timer_arm(struct task *task)
@@ -117,7 +117,7 @@ static tr_status timer_set(const tr_host *host, uint32_t after_ms, void (*fire)(
     instance->timers_count++;
     if (ret_id)
         *ret_id = timer->id;
-    loop_post(instance->setup.loop, &timer->arm);
+    instance_tell_loop(instance, &timer->arm);
     return TR_OK;
 }
 
@@ -134,7 +134,7 @@ static tr_status timer_cancel(const tr_host *host, uint64_t id)
         timer->cancelled = true;
         timer->on_the_way++;
         instance->timers_count--;
-        loop_post(instance->setup.loop, &timer->disarm);
+        instance_tell_loop(instance, &timer->disarm);
         return TR_OK;
     }
     return TR_ESTALE;
@@ -158,7 +158,7 @@ static void ending_disarm(struct task *task)
         struct instance_timer *timer = list_entry(it, struct instance_timer, link);
         loop_clear_timer(instance->setup.loop, &timer->timer);
     }
-    worker_post(&instance->worker, &ending->done);
+    instance_post(instance, &ending->done);
 }
 
 static void ending_done(struct work *work)
@@ -175,9 +175,9 @@ void ext_timer_end(struct instance *instance)
     if (list_empty(&instance->timers))
         return;
     ending.disarm.run = ending_disarm;
-    loop_post(instance->setup.loop, &ending.disarm);
+    instance_tell_loop(instance, &ending.disarm);
     while (!ending.over)
-        worker_run_one(&instance->worker);
+        instance_run_one(instance);
     while ((link = list_pop(&instance->timers)) != NULL)
         free(list_entry(link, struct instance_timer, link));
     instance->timers_count = 0;

@@ -44,7 +44,7 @@ static tr_status host_complete(const tr_host *host, tr_ticket ticket, const tr_o
     if (status == TR_OK && outcome->status == TR_FATAL)
         atomic_store(&instance->broken, true);
     if (ready)
-        loop_post(instance->setup.loop, &ready->task);
+        instance_tell_loop(instance, &ready->task);
     if (status != TR_OK)
         log_warn(status == TR_ESTALE ? "plugin gave an outcome for a ticket that is not open"
                                      : "plugin gave an outcome that its batch does not allow",
@@ -82,7 +82,7 @@ static const void *host_get_ext(const tr_host *host, const char *id)
 
 bool host_on_worker(const struct instance *instance, const char *function)
 {
-    if (worker_is_current(&instance->worker))
+    if (instance->worker && worker_is_current(instance->worker))
         return true;
     log_error("plugin called a function on a thread that is not its worker: nothing was done",
               LOG_C("rule", instance->setup.rule),

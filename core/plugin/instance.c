@@ -33,7 +33,7 @@ void instance_free(struct instance *instance)
 {
     if (!instance)
         return;
-    worker_join(&instance->worker);
+    workers_leave(instance->worker);
     tickets_fini(&instance->tickets);
     free(instance);
 }
@@ -137,10 +137,9 @@ int instance_explain(struct instance *instance, const tr_batch *batch,
 
 /* ---- control work: one at a time, on the worker, answered on the loop ---- */
 
-static void end_worker(struct instance *instance)
+static void end(struct instance *instance)
 {
     plugin_close(instance);
-    worker_end(&instance->worker);
     instance->ended = true;
 }
 
@@ -160,20 +159,21 @@ static void start_work(struct work *work)
     if (rc == 0)
         rc = plugin_start(instance, &instance->control_error);
     if (rc < 0)
-        end_worker(instance);
-    loop_post(instance->setup.loop, &instance->control_done);
+        end(instance);
+    instance_tell_loop(instance, &instance->control_done);
 }
 
 int instance_start(struct instance *instance, struct error *error)
 {
-    int rc = worker_start(&instance->worker, instance->setup.rule, error);
+    const struct instance_setup *setup = &instance->setup;
+    int rc = workers_join(setup->plugin, setup->rule, setup->loop, &instance->worker, error);
 
     if (rc < 0)
         return rc;
     instance->control_error.code = 0;
     instance->control.run = start_work;
     instance->control_done.run = start_done;
-    worker_post(&instance->worker, &instance->control);
+    instance_post(instance, &instance->control);
     return 0;
 }
 
@@ -183,7 +183,7 @@ static void configure_work(struct work *work)
 
     instance->control_error.code = 0;
     plugin_configure(instance, &instance->control_error);
-    loop_post(instance->setup.loop, &instance->control_done);
+    instance_tell_loop(instance, &instance->control_done);
 }
 
 void instance_reconfigure(struct instance *instance, const struct config_values *options)
@@ -191,7 +191,7 @@ void instance_reconfigure(struct instance *instance, const struct config_values 
     instance->config.values = options;
     instance->control.run = configure_work;
     instance->control_done.run = start_done;
-    worker_post(&instance->worker, &instance->control);
+    instance_post(instance, &instance->control);
 }
 
 static void stop_done(struct task *task)
@@ -220,8 +220,8 @@ static void stop_work(struct work *work)
         ended_badly(instance, "flush", calls(instance)->flush(instance->self, deadline_ms));
     if (instance->opened && calls(instance)->stop)
         ended_badly(instance, "stop", calls(instance)->stop(instance->self, deadline_ms));
-    end_worker(instance);
-    loop_post(instance->setup.loop, &instance->control_done);
+    end(instance);
+    instance_tell_loop(instance, &instance->control_done);
 }
 
 void instance_stop(struct instance *instance, int64_t deadline_ms)
@@ -230,10 +230,10 @@ void instance_stop(struct instance *instance, int64_t deadline_ms)
     instance->control_done.run = stop_done;
     instance->control.run = stop_work;
     /* A start that failed, or that never was, has nothing to stop. */
-    if (!instance->worker.started || instance->ended)
+    if (!instance->worker || instance->ended)
         loop_post(instance->setup.loop, &instance->control_done);
     else
-        worker_post(&instance->worker, &instance->control);
+        instance_post(instance, &instance->control);
 }
 
 /* ---- batches ---- */
@@ -271,7 +271,7 @@ static void process_work(struct work *work)
         log_warn("plugin gave an outcome twice: the first one counts",
                  LOG_C("rule", instance->setup.rule), LOG_C("plugin", calls(instance)->name));
     if (ready)
-        loop_post(instance->setup.loop, &ready->task);
+        instance_tell_loop(instance, &ready->task);
 }
 
 static void wedged(struct timer *timer)
@@ -322,7 +322,7 @@ bool instance_submit(struct instance *instance, struct job *job)
     if (!tickets_open(&instance->tickets, job))
         return false;
     loop_set_timer(instance->setup.loop, &job->deadline, instance->setup.timeout_ms);
-    worker_post(&instance->worker, &job->work);
+    instance_post(instance, &job->work);
     return true;
 }
 

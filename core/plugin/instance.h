@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An instance: a plugin opened and configured for one rule, on a worker thread of its own.
+ * An instance: a plugin opened and configured for one rule, on a worker thread of its own or,
+ * if its plugin never blocks, of a few that its instances share (workers.h).
  *
  * dispatch and engine call it on the loop thread and are answered there by callbacks. The
- * plugin's own functions run on the worker; a plugin that hangs, hangs alone. A batch that
- * misses its deadline is cancelled; when it does not come back after the grace period either,
- * the instance is reported as wedged, and its memory stays until it does.
+ * plugin's own functions run on the worker; one that hangs, hangs alone (with those that share
+ * its worker). A batch that misses its deadline is cancelled; when it does not come back after
+ * the grace period either, the instance is reported as wedged, and its memory stays until it
+ * does.
  */
 #ifndef PLUGIN_INSTANCE_H
 #define PLUGIN_INSTANCE_H

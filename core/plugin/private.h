@@ -8,7 +8,7 @@
 #define PLUGIN_PRIVATE_H
 
 #include "plugin/instance.h"
-#include "plugin/worker.h"
+#include "plugin/workers.h"
 
 #include <stdatomic.h>
 
@@ -22,7 +22,7 @@ struct instance {
     tr_config config;
     tr_self *self;
 
-    struct worker worker;
+    struct worker *worker; /* NULL: not started                                            */
     struct tickets tickets;
 
     struct work control; /* the start, configure or stop under way                         */
@@ -30,7 +30,7 @@ struct instance {
     struct error control_error;
     int64_t stop_deadline_ms;
     atomic_bool broken; /* TR_FATAL: process() is not called any more                      */
-    bool opened, ended; /* the plugin has a self; the worker is ending                     */
+    bool opened, ended; /* the plugin has a self; it was closed                            */
 
     struct list timers; /* worker: timers that are set (ext_timer.c)                 */
     uint32_t timers_count;
@@ -42,6 +42,25 @@ struct instance {
 static inline struct instance *instance_of(const tr_host *host)
 {
     return (struct instance *)(uintptr_t)host;
+}
+
+/* Work for the instance; loop thread. */
+static inline void instance_post(struct instance *instance, struct work *work)
+{
+    work->owner = instance;
+    worker_post(instance->worker, work);
+}
+
+/* A task for the loop; any thread. */
+static inline void instance_tell_loop(struct instance *instance, struct task *task)
+{
+    worker_tell_loop(instance->worker, task);
+}
+
+/* On the worker, from within a callback: runs the instance's next piece of work. */
+static inline void instance_run_one(struct instance *instance)
+{
+    worker_run_one(instance->worker, instance);
 }
 
 /* host.c: fills instance->host. */

@@ -25,22 +25,39 @@ void tickets_init(struct tickets *tickets)
 void tickets_fini(struct tickets *tickets)
 {
     pthread_mutex_destroy(&tickets->lock);
+    free(tickets->slots);
 }
 
-/* The low part of a ticket is its slot, the high part counts up: no two are ever alike. */
+/* What had different remainders has them of the double too. */
+static void grow(struct tickets *tickets)
+{
+    uint32_t cap = tickets->cap ? tickets->cap * 2 : 4;
+    struct job **slots = mem_zero(cap, sizeof(*slots));
+
+    for (uint32_t i = 0; i < tickets->cap; i++)
+        if (tickets->slots[i])
+            slots[tickets->slots[i]->batch.ticket % cap] = tickets->slots[i];
+    free(tickets->slots);
+    tickets->slots = slots;
+    tickets->cap = cap;
+}
+
+/* Tickets count up, past those whose slot is taken: no two are ever alike. */
 bool tickets_open(struct tickets *tickets, struct job *job)
 {
     bool found = false;
 
     pthread_mutex_lock(&tickets->lock);
-    for (uint32_t i = 0; i < TICKETS_MAX && !found; i++) {
+    if (tickets->open == tickets->cap && tickets->cap < TICKETS_MAX)
+        grow(tickets);
+    while (tickets->open < tickets->cap && !found) {
         uint64_t number = ++tickets->issued;
-        if (tickets->slots[number % TICKETS_MAX])
+        if (tickets->slots[number % tickets->cap])
             continue;
         job->batch.ticket = number;
         job->running = true;
         job->settled = job->late = false;
-        tickets->slots[number % TICKETS_MAX] = job;
+        tickets->slots[number % tickets->cap] = job;
         tickets->open++;
         found = true;
     }
@@ -50,7 +67,7 @@ bool tickets_open(struct tickets *tickets, struct job *job)
 
 static struct job *find(struct tickets *tickets, tr_ticket ticket)
 {
-    struct job *job = tickets->slots[ticket % TICKETS_MAX];
+    struct job *job = tickets->cap > 0 ? tickets->slots[ticket % tickets->cap] : NULL;
 
     return job && job->batch.ticket == ticket ? job : NULL;
 }
@@ -93,7 +110,7 @@ static void settle(struct tickets *tickets, struct job *job, tr_status status,
         memcpy(job->items, outcome->items, outcome->items_count * sizeof(*job->items));
     }
     take_message(job, outcome->message);
-    tickets->slots[job->batch.ticket % TICKETS_MAX] = NULL;
+    tickets->slots[job->batch.ticket % tickets->cap] = NULL;
     tickets->open--;
     job->settled = true;
 }

@@ -43,8 +43,8 @@ enum { TICKETS_MAX = 1024 };
 struct tickets {
     pthread_mutex_t lock;
     uint64_t issued; /* so that no number comes twice                                       */
-    uint32_t open;
-    struct job *slots[TICKETS_MAX];
+    uint32_t open, cap;
+    struct job **slots; /* by the ticket's remainder; grows up to TICKETS_MAX              */
 };
 
 void tickets_init(struct tickets *tickets);

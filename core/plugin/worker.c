@@ -1,35 +1,100 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker: an inbox behind a lock, and the thread that empties it. instance.c starts one each.
+ * A worker: an inbox behind a lock, and the thread that empties it. workers.c starts them.
  */
 #include "plugin/worker.h"
 
+#include "base/clock.h"
+
 #include <signal.h>
 #include <string.h>
+
+static void list_reset(struct work_list *list)
+{
+    *list = (struct work_list){.tail = &list->head};
+}
+
+/* ---- on the worker ---- */
+
+static void flush_tasks(struct worker *worker)
+{
+    struct task *first = worker->tasks;
+
+    worker->tasks = NULL;
+    if (first)
+        loop_post_all(worker->loop, first, worker->tasks_last);
+}
+
+static struct work *wait_for_work(struct worker *worker)
+{
+    struct work *taken;
+
+    pthread_mutex_lock(&worker->lock);
+    worker->waiting = true;
+    while (!worker->inbox.head && !worker->ending)
+        pthread_cond_wait(&worker->more, &worker->lock);
+    worker->waiting = false;
+    taken = worker->inbox.head;
+    list_reset(&worker->inbox);
+    pthread_mutex_unlock(&worker->lock);
+    return taken;
+}
 
 static struct work *take(struct worker *worker)
 {
     struct work *work;
 
-    pthread_mutex_lock(&worker->lock);
-    while (!worker->head && !worker->ending)
-        pthread_cond_wait(&worker->more, &worker->lock);
-    work = worker->head;
-    if (work) {
-        worker->head = work->next;
-        if (!worker->head)
-            worker->tail = &worker->head;
-    }
-    pthread_mutex_unlock(&worker->lock);
+    if (!worker->taken || (worker->tasks && clock_ms() > worker->tasks_ms))
+        flush_tasks(worker);
+    if (!worker->taken)
+        worker->taken = wait_for_work(worker);
+    work = worker->taken;
+    if (work)
+        worker->taken = work->next;
     return work;
 }
 
-void worker_run_one(struct worker *worker)
+static struct work *take_of(struct worker *worker, const void *owner)
 {
-    struct work *work = take(worker);
+    struct work **at = &worker->taken;
+
+    flush_tasks(worker);
+    for (;; at = &(*at)->next) {
+        struct work *work = *at;
+
+        if (!work)
+            work = *at = wait_for_work(worker);
+        if (!work)
+            return NULL;
+        if (work->owner == owner) {
+            *at = work->next;
+            return work;
+        }
+    }
+}
+
+void worker_run_one(struct worker *worker, const void *owner)
+{
+    struct work *work = take_of(worker, owner);
 
     if (work)
         work->run(work);
+}
+
+void worker_tell_loop(struct worker *worker, struct task *task)
+{
+    if (!worker_is_current(worker)) {
+        loop_post(worker->loop, task);
+        return;
+    }
+    task->next = NULL;
+    if (worker->tasks) {
+        worker->tasks_last->next = task;
+    } else {
+        worker->tasks = task;
+        worker->tasks_ms = clock_ms();
+    }
+    worker->tasks_last = task;
 }
 
 static void *worker_main(void *arg)
@@ -42,7 +107,34 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-int worker_start(struct worker *worker, const char *name, struct error *error)
+/* ---- on the loop ---- */
+
+static void hand_over(struct turn_end *end)
+{
+    struct worker *worker = list_entry(end, struct worker, hand_over);
+    bool wake;
+
+    pthread_mutex_lock(&worker->lock);
+    *worker->inbox.tail = worker->collected.head;
+    worker->inbox.tail = worker->collected.tail;
+    wake = worker->waiting;
+    worker->waiting = false; /* once is enough */
+    pthread_mutex_unlock(&worker->lock);
+    list_reset(&worker->collected);
+    if (wake)
+        pthread_cond_signal(&worker->more);
+}
+
+void worker_post(struct worker *worker, struct work *work)
+{
+    work->next = NULL;
+    *worker->collected.tail = work;
+    worker->collected.tail = &work->next;
+    loop_at_turn_end(worker->loop, &worker->hand_over);
+}
+
+int worker_start(struct worker *worker, const char *name, struct loop *loop,
+                 struct error *error)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
     sigset_t all, old;
@@ -50,7 +142,11 @@ int worker_start(struct worker *worker, const char *name, struct error *error)
     int rc;
 
     *worker = (struct worker){0};
-    worker->tail = &worker->head;
+    worker->loop = loop;
+    list_reset(&worker->collected);
+    list_reset(&worker->inbox);
+    list_init(&worker->hand_over.link);
+    worker->hand_over.run = hand_over;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->more, NULL);
     /* Signals are the main thread's: a plugin's system calls shall not be interrupted. Faults
@@ -70,36 +166,20 @@ int worker_start(struct worker *worker, const char *name, struct error *error)
     return 0;
 }
 
-void worker_post(struct worker *worker, struct work *work)
-{
-    bool first;
-
-    work->next = NULL;
-    pthread_mutex_lock(&worker->lock);
-    first = worker->head == NULL;
-    *worker->tail = work;
-    worker->tail = &work->next;
-    pthread_mutex_unlock(&worker->lock);
-    if (first)
-        pthread_cond_signal(&worker->more);
-}
-
 bool worker_is_current(const struct worker *worker)
 {
     return worker->started && pthread_equal(worker->thread, pthread_self());
-}
-
-void worker_end(struct worker *worker)
-{
-    pthread_mutex_lock(&worker->lock);
-    worker->ending = true;
-    pthread_mutex_unlock(&worker->lock);
 }
 
 void worker_join(struct worker *worker)
 {
     if (!worker->started)
         return;
+    list_remove(&worker->hand_over.link);
+    pthread_mutex_lock(&worker->lock);
+    worker->ending = true;
+    pthread_mutex_unlock(&worker->lock);
+    pthread_cond_signal(&worker->more);
     pthread_join(worker->thread, NULL);
     worker->started = false;
     pthread_cond_destroy(&worker->more);

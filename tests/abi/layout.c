@@ -137,7 +137,8 @@ AT(tr_http_options, insecure_tls, 20, 4);
 AT(tr_http_options, ca_file, 24, 16);
 AT(tr_http_options, proxy, 40, 16);
 AT(tr_http_options, max_response, 56, 8);
-SIZE(tr_http_options, 64);
+AT(tr_http_options, share, 64, 16);
+SIZE(tr_http_options, 80);
 
 AT(tr_http_header, name, 0, 16);
 AT(tr_http_header, value, 16, 16);
@@ -246,6 +247,7 @@ IS(TR_OPTION_LIST, 1 << 1);
 IS(TR_OPTION_LIVE, 1 << 2);
 IS(TR_OPTION_SENSITIVE, 1 << 3);
 IS(TR_OPTION_DEPRECATED, 1 << 4);
+IS(TR_OPTION_OPERATOR, 1 << 5);
 
 /* <tailrace/change.h> */
 IS(TR_CHANGE_DELETED, 1 << 0);
@@ -265,6 +267,7 @@ IS(TR_CAP_CONCURRENT, 1 << 0);
 IS(TR_CAP_ORDERED, 1 << 1);
 IS(TR_CAP_NEEDS_DOC, 1 << 2);
 IS(TR_CAP_NEEDS_ALL_LEAVES, 1 << 3);
+IS(TR_CAP_NEVER_BLOCKS, 1 << 4);
 
 /* <tailrace/ext/http.h> */
 IS(TR_HTTP_REFUSED, 1 << 0);

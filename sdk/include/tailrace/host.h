@@ -4,8 +4,9 @@
  *
  * Threads are named on every function: [control] the instance's worker, while nothing else of
  * the instance runs (and, for check(), the thread of the command); [worker] the instance's one
- * worker thread, on which all its callbacks run one at a time; [any] any thread, the plugin's
- * own too.
+ * worker thread, on which all its callbacks run one at a time (instances of a plugin that never
+ * blocks may have the same one, see TR_CAP_NEVER_BLOCKS); [any] any thread, the plugin's own
+ * too.
  */
 #ifndef TAILRACE_HOST_H
 #define TAILRACE_HOST_H

@@ -38,7 +38,8 @@ enum {
     TR_OPTION_LIST = 1 << 1,      /* several values of the type, by `idx`                 */
     TR_OPTION_LIVE = 1 << 2,      /* a reload may change it through configure()           */
     TR_OPTION_SENSITIVE = 1 << 3, /* never shown                                          */
-    TR_OPTION_DEPRECATED = 1 << 4
+    TR_OPTION_DEPRECATED = 1 << 4,
+    TR_OPTION_OPERATOR = 1 << 5 /* only a file sets it, no document of a database         */
 };
 
 typedef struct tr_option {

@@ -27,10 +27,18 @@ typedef struct tr_self tr_self;
 
 /* tr_plugin.caps */
 enum {
-    TR_CAP_CONCURRENT = 1 << 0,      /* takes a batch while others are pending           */
-    TR_CAP_ORDERED = 1 << 1,         /* wants the order received: concurrency stays 1    */
-    TR_CAP_NEEDS_DOC = 1 << 2,       /* does nothing useful without documents            */
-    TR_CAP_NEEDS_ALL_LEAVES = 1 << 3 /* wants style=all_docs                             */
+    TR_CAP_CONCURRENT = 1 << 0,       /* takes a batch while others are pending           */
+    TR_CAP_ORDERED = 1 << 1,          /* wants the order received: concurrency stays 1    */
+    TR_CAP_NEEDS_DOC = 1 << 2,        /* does nothing useful without documents            */
+    TR_CAP_NEEDS_ALL_LEAVES = 1 << 3, /* wants style=all_docs                            */
+
+    /* No callback ever waits: not for a file, a lock that is held for long, or another thread.
+     * Its instances may then share worker threads, so that there may be ten thousand of them.
+     * Still one callback of an instance runs at a time, on one thread, in order; callbacks of
+     * different instances may be on that thread in turn, never one within another. What
+     * belongs to a thread (thread-local storage) is not an instance's own. A plugin that says
+     * so and waits all the same holds up its other instances; if it hangs, so do they. */
+    TR_CAP_NEVER_BLOCKS = 1 << 4
 };
 
 typedef struct tr_plugin {

@@ -22,7 +22,7 @@ typedef struct tr_http_client tr_http_client;
 
 typedef struct tr_http_options {
     uint32_t size;
-    uint32_t max_connections;    /* at once, to all hosts of this client; 0: 8             */
+    uint32_t max_connections;    /* requests at once, others wait in order; 0: 8           */
     uint32_t connect_timeout_ms; /* 0: 10 s                                                */
     uint32_t max_redirects;      /* 0: none is followed; never with credentials elsewhere  */
     int32_t deny_private;        /* 1: refuse private and loopback addresses after look-up;
@@ -30,6 +30,9 @@ typedef struct tr_http_options {
     int32_t insecure_tls;        /* 1: do not verify the server's certificate              */
     tr_str ca_file, proxy;       /* empty: the system's; no proxy                          */
     uint64_t max_response;       /* bytes of a body that are kept; 0: 1 MiB                */
+    tr_str share;                /* clients of this plugin's instances with the same name and
+                                    the same settings above have their connections, and the
+                                    limit of them, together; empty: not shared             */
 } tr_http_options;
 
 typedef struct tr_http_header {
@@ -52,7 +55,7 @@ enum {
 
 typedef struct tr_http_request {
     uint32_t size;
-    uint32_t timeout_ms; /* for the whole request; 0: 30 s                                  */
+    uint32_t timeout_ms; /* for the whole request once it has a connection; 0: 30 s         */
     tr_str method;       /* empty: GET, or POST with a body                                 */
     tr_str url;          /* absolute, already percent-encoded                               */
     const tr_http_header *headers;
