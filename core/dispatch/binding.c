@@ -98,6 +98,7 @@ struct binding *binding_new(const struct binding_setup *setup)
     list_init(&binding->cursors);
     list_init(&binding->dirty);
     list_init(&binding->ready);
+    list_init(&binding->holds);
     binding->instance = instance_new(&binding->setup.instance);
     return binding;
 }
@@ -157,12 +158,14 @@ void binding_free(struct binding *binding)
     instance_free(binding->instance);
     list_each_safe (it, &binding->cursors)
         cursor_free(list_entry(it, struct cursor, link));
+    map_fini(&binding->retired);
     while (binding->free_items) {
         struct item *item = binding->free_items;
         binding->free_items = item->lane_next;
         free(item);
     }
     loop_clear_timer(binding->setup.loop, &binding->commit_timer);
+    free(binding->failure);
     free(binding);
 }
 
@@ -297,6 +300,20 @@ void binding_commit(struct binding *binding)
 const char *binding_held(const struct binding *binding)
 {
     return binding->why[0] ? binding->why : NULL;
+}
+
+void binding_get_lag(const struct binding *binding, struct binding_lag *ret_lag)
+{
+    *ret_lag = (struct binding_lag){
+        .rows = binding->rows,
+        .bytes = binding->bytes,
+        .in_flight = binding->inflight,
+        .retrying = binding->retrying,
+        .failure = binding->retrying > 0 && binding->failure ? binding->failure : "",
+    };
+    if (!list_empty(&binding->holds))
+        ret_lag->oldest_ms =
+            list_entry(binding->holds.next, struct hold, link)->segment->received_ms;
 }
 
 const struct binding_stats *binding_get_stats(const struct binding *binding)

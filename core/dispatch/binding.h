@@ -73,6 +73,16 @@ struct binding_stats {
     uint64_t received, filtered, ok, dead, skipped, retried, batches;
 };
 
+/* What it has in hand now, for status. */
+struct binding_lag {
+    uint32_t rows; /* received and not settled                                             */
+    size_t bytes;  /* of the segments that these keep in memory                            */
+    uint32_t in_flight;  /* batches that the plugin has                                     */
+    uint32_t retrying;   /* lanes that wait after a failure                                 */
+    const char *failure; /* the plugin's words about the last of these; ""                 */
+    int64_t oldest_ms;   /* clock_ms() when the oldest of the rows came in; 0: none          */
+};
+
 struct binding *binding_new(const struct binding_setup *setup);
 
 /* Opens the instance; started() or held() answers. */
@@ -99,6 +109,7 @@ bool binding_is_running(const struct binding *binding);
 /* Why it is held, or NULL. */
 const char *binding_held(const struct binding *binding);
 const struct binding_stats *binding_get_stats(const struct binding *binding);
+void binding_get_lag(const struct binding *binding, struct binding_lag *ret_lag);
 
 /* Sends a dead letter again. The record goes away after ok and stays, with the new reason,
  * after another reject. */
@@ -131,6 +142,10 @@ void cursor_take(struct cursor *cursor, struct segment *segment);
 
 /* Everything up to this position was given to cursor_take(). */
 void cursor_advance(struct cursor *cursor, tr_str seq);
+
+/* It was given everything that the database had when the server called its end `seen`
+ * (identity_facts.token); the checkpoint says so once all of that is settled. */
+void cursor_complete(struct cursor *cursor, uint64_t seen);
 
 /* Where to read on: behind the last row that was taken. Valid until the next call. */
 tr_str cursor_received(const struct cursor *cursor);

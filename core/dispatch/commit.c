@@ -15,6 +15,7 @@ struct checkpoint_commit {
     struct store_commit commit;
     struct binding *binding;
     struct arena arena;
+    struct cursor **cursors; /* of the operations                                          */
     struct store_op ops[];
 };
 
@@ -52,6 +53,10 @@ static void commit_done(struct store_commit *done)
     binding->commits--;
     if (done->status == STORE_FULL)
         commit_again(binding);
+    for (size_t i = 0; i < done->ops_count; i++) {
+        commit->cursors[i]->commits--;
+        cursor_reap(commit->cursors[i]);
+    }
     arena_fini(&commit->arena);
     free(commit);
     binding_check(binding);
@@ -62,9 +67,11 @@ static bool fill(struct cursor *cursor, struct checkpoint_commit *commit, struct
 {
     int64_t ordinal;
     tr_str seq = cursor_watermark(cursor, &ordinal);
+    uint64_t seen = list_empty(&cursor->pending) ? cursor->seen : 0;
 
-    if (str_eq(seq, buf_str(&cursor->committed)))
+    if (str_eq(seq, buf_str(&cursor->committed)) && seen == cursor->seen_committed)
         return false;
+    cursor->seen_committed = seen;
     buf_clear(&cursor->committed);
     buf_add_str(&cursor->committed, seq);
     op->kind = STORE_PUT_CHECKPOINT;
@@ -76,25 +83,42 @@ static bool fill(struct cursor *cursor, struct checkpoint_commit *commit, struct
         .seq = arena_str(&commit->arena, seq),
         .ordinal = ordinal,
         .updated_ms = clock_wall_ms(),
+        .seen = seen,
     };
     return true;
 }
 
+static size_t count_dirty(const struct binding *binding)
+{
+    size_t count = 0;
+
+    list_each (it, &binding->dirty) {
+        (void)it;
+        if (++count == OPS_A_COMMIT)
+            break;
+    }
+    return count;
+}
+
 static void flush_some(struct binding *binding)
 {
+    size_t most = count_dirty(binding);
     struct checkpoint_commit *commit = mem_zero(1, sizeof(*commit) +
-                                                       OPS_A_COMMIT * sizeof(struct store_op));
+                                                       most * sizeof(struct store_op));
     struct list *link;
 
-    arena_init(&commit->arena, 8192);
+    arena_init(&commit->arena, most > 1 ? 8192 : 1024);
+    commit->cursors = arena_zero(&commit->arena, most * sizeof(*commit->cursors));
     commit->binding = binding;
     commit->commit.binding = str_c(binding->setup.name);
     commit->commit.ops = commit->ops;
     commit->commit.done = commit_done;
-    while (commit->commit.ops_count < OPS_A_COMMIT && (link = list_pop(&binding->dirty))) {
+    while (commit->commit.ops_count < most && (link = list_pop(&binding->dirty))) {
         struct cursor *cursor = list_entry(link, struct cursor, dirty);
-        if (fill(cursor, commit, &commit->ops[commit->commit.ops_count]))
-            commit->commit.ops_count++;
+        if (fill(cursor, commit, &commit->ops[commit->commit.ops_count])) {
+            commit->cursors[commit->commit.ops_count++] = cursor;
+            cursor->commits++;
+        }
         cursor_reap(cursor);
     }
     if (commit->commit.ops_count == 0) {

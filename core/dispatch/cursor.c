@@ -36,6 +36,7 @@ struct hold *hold_new(struct binding *binding, struct segment *segment)
     hold->segment = segment;
     hold->items = 1;
     segment_ref(segment);
+    list_push_back(&binding->holds, &hold->link);
     binding->bytes += segment->bytes;
     return hold;
 }
@@ -44,6 +45,7 @@ void hold_release(struct binding *binding, struct hold *hold)
 {
     if (--hold->items > 0)
         return;
+    list_remove(&hold->link);
     binding->bytes -= hold->segment->bytes;
     segment_unref(hold->segment);
     free(hold);
@@ -99,12 +101,11 @@ static struct cursor *make_cursor(struct binding *binding, const struct stream_n
 struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
                           tr_str since, int64_t ordinal)
 {
-    list_each (it, &binding->cursors) {
-        struct cursor *cursor = list_entry(it, struct cursor, link);
-        if (cursor->retired && str_eq(cursor->stream.key, stream->key)) {
-            cursor->retired = false;
-            return cursor;
-        }
+    struct cursor *cursor = map_remove(&binding->retired, stream->key);
+
+    if (cursor) {
+        cursor->retired = false;
+        return cursor;
     }
     return make_cursor(binding, stream, since, ordinal);
 }
@@ -128,10 +129,12 @@ void cursor_free(struct cursor *cursor)
     if (!cursor)
         return;
     for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
-        lane_clear(&cursor->lanes[i]);
+        lane_fini(&cursor->lanes[i]);
     free(cursor->lanes);
     list_each_safe (it, &cursor->pending)
         item_drop(list_entry(it, struct item, pending));
+    if (cursor->retired)
+        map_remove(&cursor->binding->retired, cursor->stream.key);
     list_remove(&cursor->link);
     list_remove(&cursor->dirty);
     buf_fini(&cursor->received);
@@ -145,13 +148,15 @@ void cursor_free(struct cursor *cursor)
 
 void cursor_reap(struct cursor *cursor)
 {
-    if (cursor->retired && list_empty(&cursor->pending) && list_empty(&cursor->dirty))
+    if (cursor->retired && list_empty(&cursor->pending) && list_empty(&cursor->dirty) &&
+        cursor->commits == 0)
         cursor_free(cursor);
 }
 
 void cursor_retire(struct cursor *cursor)
 {
     cursor->retired = true;
+    map_set(&cursor->binding->retired, cursor->stream.key, cursor);
     cursor_reap(cursor);
 }
 
@@ -224,6 +229,7 @@ void cursor_take(struct cursor *cursor, struct segment *segment)
     struct hold *hold = NULL;
 
     binding->stats.received += segment->count;
+    cursor->seen = 0;
     for (uint32_t i = 0; i < segment->count; i++)
         take_row(cursor, segment, i, &hold);
     buf_clear(&cursor->received);
@@ -241,6 +247,12 @@ void cursor_advance(struct cursor *cursor, tr_str seq)
 {
     buf_clear(&cursor->received);
     buf_add_str(&cursor->received, seq);
+    commit_mark(cursor);
+}
+
+void cursor_complete(struct cursor *cursor, uint64_t seen)
+{
+    cursor->seen = seen;
     commit_mark(cursor);
 }
 

@@ -36,6 +36,23 @@ struct item *lane_pop(struct lane *lane)
     return item;
 }
 
+static void set_backing_off(struct lane *lane, bool backs_off)
+{
+    struct binding *binding = lane->cursor->binding;
+
+    if (backs_off && !lane->backing_off)
+        binding->retrying++;
+    else if (!backs_off && lane->backing_off)
+        binding->retrying--;
+    lane->backing_off = backs_off;
+}
+
+void lane_fini(struct lane *lane)
+{
+    lane_clear(lane);
+    set_backing_off(lane, false);
+}
+
 void lane_clear(struct lane *lane)
 {
     struct binding *binding = lane->cursor->binding;
@@ -55,7 +72,7 @@ static void timer_due(struct timer *timer)
 
     if (!lane->backing_off)
         lane->waited = true;
-    lane->backing_off = false;
+    set_backing_off(lane, false);
     lane_update(lane);
     binding_pump(lane->cursor->binding);
 }
@@ -103,7 +120,7 @@ void lane_back_off(struct lane *lane, uint32_t retry_after_ms)
         delay = retry_after_ms + (int64_t)random_below(retry_after_ms / 8 + 1);
     else
         lane->failures++;
-    lane->backing_off = true;
+    set_backing_off(lane, true);
     if (lane->cursor->binding->state == BINDING_DRAINING) {
         lane->cursor->drain_to = -1; /* a stop does not wait for a sink that is down         */
         return;

@@ -158,7 +158,10 @@ static void apply(struct batch *batch)
         acquit_others(lane);
     if (again > 0) {
         binding->stats.retried += again;
-        log_failure(batch, "batch failed: it will be sent again");
+        free(binding->failure);
+        binding->failure = str_dup(str_c(batch->job.message));
+        if (batch->job.retry_after_ms == 0 || batch->job.message[0]) /* else: only later */
+            log_failure(batch, "batch failed: it will be sent again");
         lane_back_off(lane, batch->job.retry_after_ms);
     } else {
         lane->failures = 0;

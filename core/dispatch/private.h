@@ -12,10 +12,12 @@
 #ifndef DISPATCH_PRIVATE_H
 #define DISPATCH_PRIVATE_H
 
+#include "base/map.h"
 #include "dispatch/binding.h"
 
 /* A segment that a cursor needs until all its items of it are settled. */
 struct hold {
+    struct list link; /* binding->holds, in the order received                             */
     struct segment *segment;
     uint32_t items;
 };
@@ -60,8 +62,11 @@ struct cursor {
     int64_t sent_ordinal; /* the last that was ever sent                                   */
     int64_t drain_to;     /* a drain sends up to here; -1: nothing more                    */
     struct list dirty;    /* binding->dirty                                                   */
-    bool replays;         /* of dead letters: it has no position                              */
-    bool retired;         /* gone when it is empty                                            */
+    uint64_t seen;        /* see cursor_complete(); 0: rows may be missing yet                */
+    uint64_t seen_committed;
+    uint32_t commits; /* in the store's hands                                             */
+    bool replays;     /* of dead letters: it has no position                              */
+    bool retired;     /* gone when it is empty                                            */
 };
 
 enum binding_state {
@@ -84,10 +89,14 @@ struct binding {
     enum binding_state state;
     char why[400]; /* held                                                                 */
     struct list cursors, dirty, ready;
+    struct map retired; /* cursors that end when they are settled, by stream             */
     struct item *free_items;
     uint32_t inflight, inflight_max; /* batches                                            */
     uint32_t rows;                   /* items                                              */
     size_t bytes;                    /* of their segments                                  */
+    struct list holds;               /* on these                                           */
+    uint32_t retrying;               /* lanes that back off                                */
+    char *failure;                   /* why the last of them does; NULL                    */
     bool was_full;
     uint32_t letters; /* on replay                                                         */
     uint32_t commits; /* in the store's hands                                              */
@@ -119,7 +128,8 @@ void binding_check(struct binding *binding); /* room, idle, drained: after thing
 
 /* cursor.c */
 void cursor_free(struct cursor *cursor);
-/* Frees it if it is retired and has nothing left to settle or commit. */
+/* Frees it if it is retired, has nothing left to settle and all of it is durable: whoever comes
+ * back to the stream takes up this one, or finds its checkpoint in the store. */
 void cursor_reap(struct cursor *cursor);
 struct hold *hold_new(struct binding *binding, struct segment *segment);
 void hold_release(struct binding *binding, struct hold *hold);
@@ -140,6 +150,7 @@ void lane_update(struct lane *lane); /* joins or leaves the ready ones          
 bool lane_send(struct lane *lane);
 void lane_back_off(struct lane *lane, uint32_t retry_after_ms);
 void lane_clear(struct lane *lane); /* it sends nothing any more                           */
+void lane_fini(struct lane *lane);
 
 /* outcome.c: job->done */
 void outcome_apply(struct job *job);
