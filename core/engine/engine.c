@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/document_rules.h"
 #include "engine/private.h"
+#include "engine/status.h"
 #include "observe/log.h"
 
 #include <stdio.h>
@@ -55,6 +57,7 @@ void engine_stop(struct engine *engine)
         return;
     }
     engine->stopping = true;
+    document_rules_stop(engine);
     log_notice("stopping: waiting for batches in flight",
                LOG_I("drain_timeout_ms", engine->settings->drain_ms));
     engine->drain_timer.fire = drain_overdue;
@@ -76,31 +79,11 @@ void engine_fail(struct engine *engine, int exit_code)
 
 /* ---- is all done? ---- */
 
-static bool stream_is_done(const struct stream *stream)
-{
-    if (stream->state != STREAM_READY || stream->question)
-        return false;
-    list_each (it, &stream->subscriptions) {
-        const struct subscription *subscription = list_entry(it, struct subscription,
-                                                             in_stream);
-        if (binding_held(subscription->rule->binding))
-            continue;
-        if (!subscription->reader || !subscription->reader->complete)
-            return false;
-    }
-    return true;
-}
-
 static bool sources_are_done(const struct engine *engine)
 {
     list_each (it, &engine->sources) {
-        const struct source *source = list_entry(it, struct source, link);
-        if (!source_is_known(source))
+        if (!source_is_done(list_entry(it, struct source, link)))
             return false;
-        list_each (link, &source->stream_list) {
-            if (!stream_is_done(list_entry(link, struct stream, link)))
-                return false;
-        }
     }
     return true;
 }
@@ -128,7 +111,8 @@ static void look(struct task *task)
     engine->look_posted = false;
     if (engine->stopping || engine->options.mode == ENGINE_FOLLOW)
         return;
-    if (engine->exit_code != 0 || (rules_are_done(engine) && sources_are_done(engine)))
+    if (engine->exit_code != 0 ||
+        (document_rules_are_read(engine) && rules_are_done(engine) && sources_are_done(engine)))
         engine_stop(engine);
 }
 
@@ -145,7 +129,7 @@ static void watch_streams(struct engine *engine)
 {
     list_each (it, &engine->sources) {
         const struct source *source = list_entry(it, struct source, link);
-        list_each (link, &source->stream_list) {
+        list_each (link, &source->streams) {
             const struct stream *stream = list_entry(link, struct stream, link);
             if (stream->stuck_since_ms > 0 &&
                 clock_ms() - stream->stuck_since_ms > ONCE_PATIENCE_MS)
@@ -160,96 +144,173 @@ static void watch(struct timer *timer)
 
     if (engine->stopping)
         return;
-    replay_poll(engine);
-    list_each (it, &engine->sources)
+    if (store_changed(engine->store)) {
+        replay_poll(engine);
+        backfill_poll(engine);
+    }
+    list_each (it, &engine->sources) {
         reader_yield(list_entry(it, struct source, link));
+        database_cool(list_entry(it, struct source, link));
+    }
+    list_each (it, &engine->rules) {
+        struct running_rule *rule = list_entry(it, struct running_rule, link);
+        if (!list_empty(&rule->stalled))
+            reader_room(rule);
+    }
     if (engine->options.mode == ENGINE_ONCE)
         watch_streams(engine);
     loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
 }
 
-/* ---- rules of a generation ---- */
+/* ---- which rules shall run ---- */
 
-static struct running_rule *find_running(struct engine *engine, tr_str name)
+static int make(struct engine *engine, struct wanted_rule *wanted, struct error *error)
 {
-    list_each (it, &engine->rules) {
-        struct running_rule *rule = list_entry(it, struct running_rule, link);
-        if (str_eq(rule->settings->name, name))
-            return rule;
-    }
-    return NULL;
+    return running_rule_new(engine, wanted->generation, wanted->settings, &wanted->running,
+                            error);
 }
 
-/* Makes what is wanted and does not run. A rule that changed comes when its old self is gone.
- */
-static int make_missing(struct engine *engine, struct error *error)
+static void make_and_start(struct engine *engine, struct wanted_rule *wanted)
 {
-    int rc = 0;
+    struct error error;
 
-    for (size_t i = 0; i < engine->settings->rules_count; i++) {
-        struct rule_settings *wanted = &engine->settings->rules[i];
-        struct error why;
-        if (!wanted->enabled || find_running(engine, wanted->name))
-            continue;
-        if (running_rule_new(engine, engine->settings, wanted, &why) < 0) {
-            log_error("rule cannot start", LOG_S("rule", wanted->name),
-                      LOG_C("reason", why.text));
-            if (rc == 0 && error)
-                *error = why;
-            rc = why.code;
-        }
+    if (backfill_comes_first(engine, wanted->settings->name))
+        return;
+    if (make(engine, wanted, &error) < 0) {
+        log_error("rule cannot start", LOG_S("rule", wanted->settings->name),
+                  LOG_C("reason", error.text));
+        return;
     }
-    return rc;
+    wanted->running->wanted = wanted;
+    running_rule_start(wanted->running);
 }
 
-static void start_all(struct engine *engine)
+/* True when the rule goes on as it is, or with new LIVE options. */
+static bool keep(struct running_rule *rule, const struct wanted_rule *wanted)
 {
-    list_each (it, &engine->rules)
-        running_rule_start(list_entry(it, struct running_rule, link));
+    struct rule_settings *now = rule->options_settings ? rule->options_settings
+                                                       : rule->settings;
+
+    if (!wanted->generation || binding_held(rule->binding) || !rule->source ||
+        !str_eq(buf_str(&rule->source->settings->canonical),
+                buf_str(&wanted->settings->source->canonical)))
+        return false;
+    if (str_eq(buf_str(&now->canonical), buf_str(&wanted->settings->canonical)))
+        return true;
+    if (!str_eq(buf_str(&rule->settings->canonical_base),
+                buf_str(&wanted->settings->canonical_base)) ||
+        !binding_reconfigure(rule->binding, wanted->settings->options))
+        return false;
+    log_info("rule takes new options", LOG_S("rule", rule->settings->name));
+    settings_ref(wanted->generation);
+    settings_unref(rule->options_generation);
+    rule->options_generation = wanted->generation;
+    rule->options_settings = wanted->settings;
+    return true;
+}
+
+/* A rule that changed comes when its old self is gone. */
+static void bring_about(struct engine *engine, struct wanted_rule *wanted)
+{
+    if (!wanted->running && wanted->generation)
+        make_and_start(engine, wanted);
+    else if (wanted->running && !wanted->running->leaving && !keep(wanted->running, wanted))
+        running_rule_drain(wanted->running, clock_ms() + engine->settings->drain_ms);
+}
+
+static struct wanted_rule *set_wanted(struct engine *engine, tr_str name,
+                                      struct settings *generation,
+                                      struct rule_settings *settings)
+{
+    struct wanted_rule *wanted = map_get(&engine->wanted, name);
+
+    if (!wanted) {
+        wanted = mem_new(struct wanted_rule);
+        map_set(&engine->wanted, name, wanted);
+    }
+    if (generation)
+        settings_ref(generation);
+    settings_unref(wanted->generation);
+    wanted->generation = generation;
+    wanted->settings = settings;
+    return wanted;
+}
+
+static void forget_wanted(struct engine *engine, struct wanted_rule *wanted, tr_str name)
+{
+    if (wanted->running || wanted->generation)
+        return;
+    map_remove(&engine->wanted, name);
+    free(wanted);
+}
+
+void engine_want(struct engine *engine, struct settings *generation, struct rule_settings *rule)
+{
+    struct wanted_rule *wanted = set_wanted(engine, rule->name, generation, rule);
+
+    if (!engine->stopping)
+        bring_about(engine, wanted);
+}
+
+void engine_unwant(struct engine *engine, tr_str name)
+{
+    struct wanted_rule *wanted = map_get(&engine->wanted, name);
+
+    if (!wanted)
+        return;
+    set_wanted(engine, name, NULL, NULL);
+    if (!engine->stopping)
+        bring_about(engine, wanted);
+    forget_wanted(engine, wanted, name);
+}
+
+void engine_go_on(struct engine *engine, tr_str name)
+{
+    struct wanted_rule *wanted = map_get(&engine->wanted, name);
+
+    if (wanted && !engine->stopping)
+        bring_about(engine, wanted);
 }
 
 void engine_rule_gone(struct running_rule *rule)
 {
     struct engine *engine = rule->engine;
+    struct wanted_rule *wanted = rule->wanted;
+    char *name;
 
     if (rule->recording)
         return; /* recorded() comes back here */
+    name = str_dup(rule->settings->name);
     running_rule_free(rule);
-    if (engine->stopping) {
-        if (list_empty(&engine->rules))
-            finish(engine);
-        return;
-    }
-    make_missing(engine, NULL);
-    start_all(engine);
+    wanted->running = NULL;
+    if (!engine->stopping)
+        bring_about(engine, wanted);
+    forget_wanted(engine, wanted, str_c(name));
+    free(name);
+    if (engine->stopping && list_empty(&engine->rules))
+        finish(engine);
+}
+
+static bool is_in(struct settings *settings, tr_str name)
+{
+    const struct rule_settings *rule = settings_rule(settings, name);
+
+    return rule && rule->enabled;
+}
+
+/* The rules of the files: those that are new, changed and gone. */
+static void want_settings(struct engine *engine, struct settings *old,
+                          struct settings *settings)
+{
+    for (size_t i = 0; old && i < old->rules_count; i++)
+        if (!is_in(settings, old->rules[i].name))
+            engine_unwant(engine, old->rules[i].name);
+    for (size_t i = 0; i < settings->rules_count; i++)
+        if (settings->rules[i].enabled)
+            engine_want(engine, settings, &settings->rules[i]);
 }
 
 /* ---- reload ---- */
-
-/* True when the rule goes on as it is, or with new LIVE options. */
-static bool keep(struct running_rule *rule, struct settings *settings)
-{
-    struct rule_settings *wanted = settings_rule(settings, rule->settings->name);
-    const struct rule_settings *now = rule->settings; /* with LIVE options that came later */
-
-    if (rule->options_generation)
-        now = settings_rule(rule->options_generation, rule->settings->name);
-    if (!wanted || !wanted->enabled || binding_held(rule->binding) || !rule->source)
-        return false;
-    if (!str_eq(buf_str(&rule->source->settings->canonical),
-                buf_str(&wanted->source->canonical)))
-        return false;
-    if (str_eq(buf_str(&now->canonical), buf_str(&wanted->canonical)))
-        return true;
-    if (!str_eq(buf_str(&rule->settings->canonical_base), buf_str(&wanted->canonical_base)) ||
-        !binding_reconfigure(rule->binding, wanted->options))
-        return false;
-    log_info("rule takes new options", LOG_S("rule", wanted->name));
-    settings_ref(settings);
-    settings_unref(rule->options_generation);
-    rule->options_generation = settings;
-    return true;
-}
 
 static void log_diags(const struct diags *diags)
 {
@@ -262,14 +323,14 @@ static void log_diags(const struct diags *diags)
 static int load_passwords(struct engine *engine, const struct settings *settings,
                           struct error *error)
 {
-    if (settings->passwords_file.len == 0)
+    if (!settings->passwords_files[0])
         return 0;
-    return secrets_load(engine->secrets, settings->passwords_file.ptr, error);
+    return secrets_load_all(engine->secrets, settings->passwords_files, error);
 }
 
 void engine_reload(struct engine *engine)
 {
-    struct settings *settings = NULL;
+    struct settings *settings = NULL, *old;
     struct diags diags;
     struct error error;
     int rc;
@@ -291,24 +352,49 @@ void engine_reload(struct engine *engine)
         settings_unref(settings);
         return;
     }
-    settings_unref(engine->settings);
+    old = engine->settings;
     engine->settings = settings;
-    list_each (it, &engine->rules) {
-        struct running_rule *rule = list_entry(it, struct running_rule, link);
-        if (!rule->leaving && !keep(rule, settings))
-            running_rule_drain(rule, clock_ms() + settings->drain_ms);
-    }
+    want_settings(engine, old, settings);
+    settings_unref(old);
     list_each (it, &engine->sources) {
         struct source *source = list_entry(it, struct source, link);
         if (source->session)
             session_retry(source->session);
     }
-    make_missing(engine, NULL);
-    start_all(engine);
+    document_rules_reload(engine);
     log_notice("configuration loaded again", LOG_I("rules", settings->rules_count));
 }
 
 /* ---- making ---- */
+
+/* All of them or none: nothing has started before. */
+static int make_first(struct engine *engine, struct error *error)
+{
+    struct settings *settings = engine->settings;
+
+    for (size_t i = 0; i < settings->rules_count; i++) {
+        struct rule_settings *rule = &settings->rules[i];
+        struct wanted_rule *wanted;
+        int rc;
+        if (!rule->enabled)
+            continue;
+        wanted = set_wanted(engine, rule->name, settings, rule);
+        rc = make(engine, wanted, error);
+        if (rc < 0) {
+            log_error("rule cannot start", LOG_S("rule", rule->name),
+                      LOG_C("reason", error->text));
+            return rc;
+        }
+        wanted->running->wanted = wanted;
+    }
+    return 0;
+}
+
+static void start_all(struct engine *engine)
+{
+    list_each (it, &engine->rules)
+        running_rule_start(list_entry(it, struct running_rule, link));
+}
 
 static int open_all(struct engine *engine, struct error *error)
 {
@@ -328,7 +414,8 @@ static int open_all(struct engine *engine, struct error *error)
     if (rc < 0)
         return rc;
     store_set_limits(engine->store, &limits);
-    return store_start(engine->store, engine->loop, error);
+    rc = store_start(engine->store, engine->loop, error);
+    return rc < 0 ? rc : backfill_start(engine, error);
 }
 
 int engine_new(const struct engine_options *options, struct settings *settings,
@@ -340,17 +427,20 @@ int engine_new(const struct engine_options *options, struct settings *settings,
     engine->options = *options;
     engine->loop = options->loop;
     engine->settings = settings;
+    engine->started_ms = clock_ms();
     list_init(&engine->sources);
     list_init(&engine->rules);
     list_init(&engine->idle_readers);
     rc = open_all(engine, error);
     if (rc == 0)
-        rc = make_missing(engine, error);
+        rc = make_first(engine, error);
     if (rc < 0) { /* nothing has started yet that would have to be drained */
         engine_free(engine);
         return rc;
     }
     start_all(engine);
+    document_rules_start(engine);
+    status_start(engine);
     engine->watch_timer.fire = watch;
     loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
     engine_look(engine);
@@ -358,10 +448,26 @@ int engine_new(const struct engine_options *options, struct settings *settings,
     return 0;
 }
 
+static void free_wanted(struct engine *engine)
+{
+    size_t cursor = 0;
+    tr_str name;
+    void *value;
+
+    while (map_next(&engine->wanted, &cursor, &name, &value)) {
+        struct wanted_rule *wanted = value;
+        settings_unref(wanted->generation);
+        free(wanted);
+    }
+    map_fini(&engine->wanted);
+}
+
 void engine_free(struct engine *engine)
 {
     if (!engine)
         return;
+    document_rules_stop(engine);
+    status_stop(engine);
     loop_clear_timer(engine->loop, &engine->drain_timer);
     loop_clear_timer(engine->loop, &engine->watch_timer);
     list_each_safe (it, &engine->rules)
@@ -369,9 +475,11 @@ void engine_free(struct engine *engine)
     while (!list_empty(&engine->idle_readers))
         reader_free(list_entry(engine->idle_readers.next, struct reader, link));
     store_close(engine->store);
+    backfill_stop(engine);
     if (engine->http)
         http_free(engine->http);
     secrets_free(engine->secrets);
+    free_wanted(engine);
     settings_unref(engine->settings);
     free(engine);
 }

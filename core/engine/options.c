@@ -55,8 +55,10 @@ const tr_option settings_main_options[] = {
      .help = "where checkpoints and dead letters are kept; one daemon a directory"},
     {.name = "passwords_file",
      .type = TR_TYPE_STRING,
-     .offset = offsetof(struct settings, passwords_file),
-     .help = "JSON {\"host\":{\"user\":\"password\"}}: a path, or cred:NAME of systemd"},
+     .flags = TR_OPTION_LIST,
+     .offset = NO_OFFSET,
+     .help = "JSON {\"host\":{\"user\":\"password\"}}: a path, or cred:NAME of systemd; or a "
+             "list of them"},
     {.name = "plugin_dirs",
      .type = TR_TYPE_PATH,
      .flags = TR_OPTION_LIST,
@@ -91,6 +93,10 @@ const tr_option settings_main_options[] = {
      .type = TR_TYPE_GROUP,
      .offset = NO_OFFSET,
      .help = "which changes go where, by name"},
+    {.name = "rule_documents",
+     .type = TR_TYPE_GROUP,
+     .offset = NO_OFFSET,
+     .help = "databases whose documents are rules, by name"},
 };
 const uint32_t settings_main_count = COUNT(settings_main_options);
 
@@ -184,14 +190,46 @@ const tr_option settings_source_options[] = {
      .min = 1,
      .max = 9999,
      SOURCE(max_feeds),
-     .help = "continuous feeds at once; further databases are polled in turn"},
+     .help = "continuous feeds at once; with more databases, those that change most have them"},
+    {.name = "hot_idle",
+     .type = TR_TYPE_DURATION,
+     .dflt = "1m",
+     .min = 1000,
+     .max = 86400000,
+     SOURCE(hot_idle_ms),
+     .help = "a database of many that changed twice within it gets a feed, and one that was "
+             "silent so long loses it"},
+    {.name = "db_updates",
+     .type = TR_TYPE_BOOL,
+     .dflt = "true",
+     SOURCE(db_updates),
+     .help =
+         "learn from _db_updates which databases change, where the server and the user can"},
+    {.name = "sweep_interval",
+     .type = TR_TYPE_DURATION,
+     .dflt = "5m",
+     .min = 100,
+     .max = 86400000,
+     SOURCE(sweep_ms),
+     .help = "between two looks whether databases changed that _db_updates did not tell of"},
+    {.name = "request_rate",
+     .type = TR_TYPE_INT,
+     .dflt = "200",
+     .min = 1,
+     .max = 100000,
+     SOURCE(request_rate),
+     .help =
+         "requests a second for databases that nobody said have changed: at a start, and in "
+         "a sweep"},
     {.name = "poll_interval",
      .type = TR_TYPE_DURATION,
      .dflt = "5s",
      .min = 10,
      .max = 86400000,
      SOURCE(poll_ms),
-     .help = "between two reads of a database that has no continuous feed"},
+     .help =
+         "between two looks whether databases without a feed have changed, where there is no "
+         "_db_updates"},
     {.name = "discover_interval",
      .type = TR_TYPE_DURATION,
      .dflt = "30s",
@@ -466,3 +504,44 @@ const tr_option settings_rule_options[] = {
      .help = "how often checkpoints are made durable"},
 };
 const uint32_t settings_rule_count = COUNT(settings_rule_options);
+
+/* ---- a database of rules ---- */
+
+static const char *const documents_since[] = {"now", "beginning", NULL};
+
+#define DOCUMENTS(field) .offset = offsetof(struct document_settings, field)
+
+const tr_option settings_documents_options[] = {
+    {.name = "source",
+     .type = TR_TYPE_STRING,
+     .flags = TR_OPTION_REQUIRED,
+     DOCUMENTS(source_name),
+     .help = "the source that has the database; also of rules that name none"},
+    {.name = "database",
+     .type = TR_TYPE_STRING,
+     .flags = TR_OPTION_REQUIRED,
+     DOCUMENTS(database),
+     .help = "whose documents of the types on_change, replicator and rule are rules"},
+    {.name = "plugins",
+     .type = TR_TYPE_STRING,
+     .flags = TR_OPTION_LIST | TR_OPTION_REQUIRED,
+     .offset = NO_OFFSET,
+     .help = "the plugins that a document may name"},
+    {.name = "since",
+     .type = TR_TYPE_ENUM,
+     .choices = documents_since,
+     .dflt = "now",
+     DOCUMENTS(since),
+     .help = "where a rule that is seen for the first time begins, if it does not say so"},
+    {.name = "report",
+     .type = TR_TYPE_BOOL,
+     .dflt = "false",
+     DOCUMENTS(report),
+     .help = "write into a document that is no proper rule what is wrong with it"},
+    {.name = "defaults",
+     .type = TR_TYPE_GROUP,
+     .offset = NO_OFFSET,
+     .help =
+         "settings of a rule, such as retry or max_attempts, for documents that do not say"},
+};
+const uint32_t settings_documents_count = COUNT(settings_documents_options);

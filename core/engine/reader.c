@@ -7,6 +7,7 @@
  * readers turn out to stand at the same place they become one. When all are full the feed
  * pauses. Loop thread.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "engine/private.h"
@@ -16,13 +17,18 @@ static void reader_start(struct reader *reader);
 
 /* ---- making and ending ---- */
 
+static void leave_place(struct reader *reader)
+{
+    if (reader->follows)
+        reader->source->live_feeds--;
+    reader->follows = false;
+}
+
 static void stop_feed(struct reader *reader)
 {
     feed_free(reader->feed);
     reader->feed = NULL;
-    if (reader->follows)
-        reader->stream->source->live_feeds--;
-    reader->follows = false;
+    leave_place(reader);
     reader->paused = false;
 }
 
@@ -31,7 +37,7 @@ void reader_free(struct reader *reader)
     if (!reader)
         return;
     stop_feed(reader);
-    loop_clear_timer(reader->stream->source->engine->loop, &reader->poll);
+    loop_clear_timer(reader->source->engine->loop, &reader->poll);
     list_remove(&reader->link);
     buf_fini(&reader->key);
     buf_fini(&reader->since);
@@ -51,10 +57,13 @@ static void reap(struct task *task)
 /* Not freed here: it may be in the middle of handing out rows. */
 static void abandon(struct reader *reader)
 {
-    struct engine *engine = reader->stream->source->engine;
+    struct engine *engine = reader->source->engine;
 
     if (reader->feed)
         feed_pause(reader->feed);
+    loop_clear_timer(engine->loop, &reader->poll);
+    leave_place(reader);
+    reader->stream = NULL; /* which may go first; callbacks look                            */
     list_remove(&reader->link);
     list_push_back(&engine->idle_readers, &reader->link);
     if (engine->reap_posted)
@@ -79,6 +88,8 @@ static void move_to(struct subscription *subscription, struct reader *reader)
     list_remove(&subscription->in_reader);
     list_push_back(&reader->subscriptions, &subscription->in_reader);
     subscription->reader = reader;
+    list_remove(&subscription->in_rule);
+    list_push_back(&subscription->rule->subscriptions, &subscription->in_rule);
 }
 
 void reader_leave(struct subscription *subscription)
@@ -89,6 +100,8 @@ void reader_leave(struct subscription *subscription)
         return;
     list_remove(&subscription->in_reader);
     subscription->reader = NULL;
+    list_remove(&subscription->in_rule);
+    list_push_back(&subscription->rule->stalled, &subscription->in_rule);
     if (list_empty(&reader->subscriptions))
         abandon(reader);
 }
@@ -97,6 +110,7 @@ static struct reader *reader_new(struct subscription *subscription)
 {
     struct reader *reader = mem_new(struct reader);
 
+    reader->source = subscription->stream->source;
     reader->stream = subscription->stream;
     reader->query = &subscription->rule->settings->query;
     reader->generation = subscription->rule->generation;
@@ -114,6 +128,11 @@ void reader_join(struct subscription *subscription)
 
     if (subscription->reader || binding_held(subscription->rule->binding))
         return;
+    if (source_has_many(subscription->stream->source) &&
+        !binding_has_room(subscription->rule->binding)) {
+        stream_yield(subscription->stream); /* reader_room() comes back to it              */
+        return;
+    }
     list_each (it, &subscription->stream->readers) {
         struct reader *reader = list_entry(it, struct reader, link);
         /* A paused one waits for somebody who is full. The same token means the same place;
@@ -122,6 +141,8 @@ void reader_join(struct subscription *subscription)
             !str_eq(position(reader), cursor_received(subscription->cursor)))
             continue;
         move_to(subscription, reader);
+        if (reader->complete)
+            stream_check(reader->stream); /* nothing more comes that would */
         return;
     }
     reader_start(reader_new(subscription));
@@ -131,7 +152,7 @@ static void merge(struct reader *reader)
 {
     struct stream *stream = reader->stream;
 
-    if (stream->readers.next->next == &stream->readers || reader->paused)
+    if (!stream || reader->paused || stream->readers.next->next == &stream->readers)
         return;
     list_each (it, &stream->readers) {
         struct reader *other = list_entry(it, struct reader, link);
@@ -142,6 +163,8 @@ static void merge(struct reader *reader)
         list_each_safe (link, &reader->subscriptions)
             move_to(list_entry(link, struct subscription, in_reader), other);
         abandon(reader);
+        if (other->complete)
+            stream_check(stream);
         return;
     }
 }
@@ -162,6 +185,8 @@ static void balance(struct reader *reader)
     if (full == all) {
         reader->paused = true;
         feed_pause(reader->feed);
+        stream_yield(reader->stream);
+        stream_check(reader->stream);
         return;
     }
     list_each_safe (it, &reader->subscriptions) {
@@ -180,25 +205,36 @@ static bool all_have_room(const struct reader *reader)
     return true;
 }
 
+/* Those that wait start a few at a time: there may be one for each of ten thousand databases,
+ * and the window does not show what they will bring before they bring it. */
+static void join_stalled(struct running_rule *rule)
+{
+    const struct source *source = rule->source;
+    uint32_t most = source ? (uint32_t)source->settings->max_connections : 0;
+
+    while (!list_empty(&rule->stalled) && binding_has_room(rule->binding) && most-- > 0 &&
+           (!source->pool || /* a file */
+            http_pool_waiting(source->pool) < (uint32_t)source->settings->max_connections))
+        reader_join(list_entry(rule->stalled.next, struct subscription, in_rule));
+}
+
 void reader_room(struct running_rule *rule)
 {
     list_each_safe (it, &rule->subscriptions) {
         struct subscription *subscription = list_entry(it, struct subscription, in_rule);
         struct reader *reader = subscription->reader;
 
-        if (!reader) {
-            reader_join(subscription);
-        } else if (reader->paused && all_have_room(reader)) {
+        if (reader->paused && all_have_room(reader)) {
             reader->paused = false;
             feed_resume(reader->feed);
         } else if (reader->paused) {
             /* Another one holds it up: go on without it. */
             reader_leave(subscription);
-            reader_join(subscription);
         }
         if (!binding_has_room(rule->binding))
             return;
     }
+    join_stalled(rule);
 }
 
 /* A paused feed keeps its connection, and a rule that stalls on many databases would in time
@@ -208,7 +244,7 @@ void reader_yield(struct source *source)
 {
     if (!source->pool || http_pool_waiting(source->pool) == 0)
         return;
-    list_each (it, &source->stream_list) {
+    list_each (it, &source->streams) {
         struct stream *stream = list_entry(it, struct stream, link);
         list_each_safe (link, &stream->readers) {
             struct reader *reader = list_entry(link, struct reader, link);
@@ -226,7 +262,10 @@ static void on_rows(void *ctx, struct segment *segment)
 {
     struct reader *reader = ctx;
 
+    if (!reader->stream)
+        return;
     stream_well(reader->stream);
+    reader->stream->active_ms = clock_ms();
     list_each_safe (it, &reader->subscriptions)
         cursor_take(list_entry(it, struct subscription, in_reader)->cursor, segment);
     balance(reader);
@@ -237,6 +276,8 @@ static void on_position(void *ctx, tr_str seq)
 {
     struct reader *reader = ctx;
 
+    if (!reader->stream)
+        return;
     stream_well(reader->stream);
     list_each (it, &reader->subscriptions)
         cursor_advance(list_entry(it, struct subscription, in_reader)->cursor, seq);
@@ -247,20 +288,28 @@ static void on_state(void *ctx, enum feed_state state, const struct error *error
     struct reader *reader = ctx;
     struct stream *stream = reader->stream;
 
+    if (!stream)
+        return;
     reader->state = state;
     switch (state) {
     case FEED_LIVE:
         stream_well(stream);
+        stream->active_ms = clock_ms();
         log_info("following", LOG_S("source", stream->source->settings->name),
                  LOG_S("db", stream->db));
+        stream_yield(stream);
         merge(reader);
         break;
     case FEED_DENIED:
         stream_trouble(stream, error ? error->text : "not allowed");
+        stream_yield(stream);
         if (stream->source->engine->options.mode == ENGINE_ONCE)
             engine_fail(stream->source->engine, error_exit_code(ERR_NOPERM));
         break;
-    case FEED_WAITING: stream_trouble(stream, error ? error->text : "no answer"); break;
+    case FEED_WAITING:
+        stream_trouble(stream, error ? error->text : "no answer");
+        stream_yield(stream);
+        break;
     case FEED_CONNECTING:
     case FEED_CATCHING_UP: break;
     }
@@ -279,21 +328,32 @@ static void read_again_later(struct reader *reader, int64_t after_ms)
     loop_set_timer(reader->stream->source->engine->loop, &reader->poll, after_ms);
 }
 
+/* A connection is free. */
+static void join_all_stalled(struct reader *reader)
+{
+    list_each (it, &reader->subscriptions)
+        join_stalled(list_entry(it, struct subscription, in_reader)->rule);
+}
+
 static void on_ended(void *ctx, enum feed_end end, const struct error *error)
 {
     struct reader *reader = ctx;
     struct stream *stream = reader->stream;
-    struct engine *engine = stream->source->engine;
-    int64_t poll_ms = stream->source->settings->poll_ms;
+    struct engine *engine = reader->source->engine;
+    int64_t poll_ms = reader->source->settings->poll_ms;
 
+    if (!stream)
+        return;
     switch (end) {
     case FEED_COMPLETE:
-        if (engine->options.mode == ENGINE_ONCE) {
+        if (engine->options.mode == ENGINE_ONCE || source_has_many(stream->source)) {
             stop_feed(reader);
             reader->complete = true;
+            stream_check(stream);
+            join_all_stalled(reader);
             engine_look(engine);
         } else {
-            /* It has no continuous feed: its turn comes again. Spread, as there may be many. */
+            /* The rules of a few databases stand at more places than there are feeds. */
             read_again_later(reader, poll_ms - poll_ms / 4 +
                                          (int64_t)random_below((uint64_t)poll_ms / 2 + 1));
         }
@@ -302,6 +362,7 @@ static void on_ended(void *ctx, enum feed_end end, const struct error *error)
         log_error("source refuses the feed", LOG_S("source", stream->source->settings->name),
                   LOG_S("db", stream->db), LOG_C("reason", error ? error->text : "unknown"));
         stream_trouble(stream, error ? error->text : "refused");
+        stream_yield(stream);
         read_again_later(reader, stream->source->settings->retry_max_ms);
         if (engine->options.mode == ENGINE_ONCE)
             engine_fail(engine, error_exit_code(error ? error->code : ERR_DATA));
@@ -332,12 +393,11 @@ static void reader_start(struct reader *reader)
         .ctx = reader,
     };
 
-    if (source->engine->options.mode == ENGINE_FOLLOW &&
-        source->live_feeds < (uint32_t)source->settings->max_feeds) {
+    if (database_take_feed(stream->database)) {
         options.mode = FEED_FOLLOW;
         reader->follows = true;
-        source->live_feeds++;
     }
+    reader->complete = false;
     buf_clear(&reader->since);
     buf_add_str(&reader->since, position(reader));
     options.since = buf_str(&reader->since);

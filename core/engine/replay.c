@@ -65,8 +65,6 @@ void replay_look(struct running_rule *rule)
 
 void replay_poll(struct engine *engine)
 {
-    if (!store_changed(engine->store))
-        return;
     list_each (it, &engine->rules) {
         struct running_rule *rule = list_entry(it, struct running_rule, link);
         /* Marks may have come in front of where it is. */

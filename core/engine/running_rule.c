@@ -26,8 +26,11 @@ static void on_held(void *ctx, const char *why)
     struct running_rule *rule = ctx;
 
     (void)why;
-    list_each (it, &rule->subscriptions)
-        reader_leave(list_entry(it, struct subscription, in_rule));
+    /* Leaving moves each to the list of those that wait. */
+    while (!list_empty(&rule->subscriptions))
+        reader_leave(list_entry(rule->subscriptions.next, struct subscription, in_rule));
+    list_each (it, &rule->stalled)
+        stream_check(list_entry(it, struct subscription, in_rule)->stream);
     engine_look(rule->engine);
 }
 
@@ -127,33 +130,57 @@ static struct binding *make_binding(struct running_rule *rule)
     return binding_new(&setup);
 }
 
-int running_rule_new(struct engine *engine, struct settings *generation,
-                     struct rule_settings *settings, struct error *error)
+/* What the store knows of its earlier runs, and of a backfill. */
+static int read_record(struct running_rule *rule, struct error *error)
 {
+    const struct rule_settings *settings = rule->settings;
     struct store_binding record = {0};
-    struct source *source = NULL;
-    struct running_rule *rule;
     bool found = false;
-    int rc;
+    int rc = store_binding_get(rule->engine->store, settings->name, &rule->since_arena, &record,
+                               &found, error);
 
-    rc = store_binding_get(engine->store, settings->name, &record, &found, error);
     if (rc < 0)
         return rc;
-    if (engine->options.mode != ENGINE_REPLAY) {
-        rc = source_get(engine, generation, settings->source, &source, error);
-        if (rc < 0)
-            return rc;
-    }
-    rule = mem_new(struct running_rule);
+    rule->was_discovered = found && record.discovered;
+    rule->since_kind = settings->since_kind;
+    rule->since = settings->since;
+    if (record.since.len == 0)
+        return 0;
+    rule->since = record.since;
+    rule->since_kind = str_eq(record.since, STORE_SINCE_NOW) ? SINCE_NOW
+                       : str_eq(record.since, STR("0"))      ? SINCE_BEGINNING
+                                                             : SINCE_SEQ;
+    return 0;
+}
+
+int running_rule_new(struct engine *engine, struct settings *generation,
+                     struct rule_settings *settings, struct running_rule **ret_rule,
+                     struct error *error)
+{
+    struct running_rule *rule = mem_new(struct running_rule);
+    struct source *source = NULL;
+    int rc;
+
     rule->engine = engine;
+    rule->settings = settings;
+    arena_init(&rule->since_arena, 64);
+    rc = read_record(rule, error);
+    if (rc == 0 && engine->options.mode != ENGINE_REPLAY)
+        rc = source_get(engine, generation, settings->source, &source, error);
+    if (rc < 0) {
+        arena_fini(&rule->since_arena);
+        free(rule);
+        return rc;
+    }
     rule->generation = generation;
     settings_ref(generation);
-    rule->settings = settings;
     rule->source = source;
-    rule->was_discovered = found && record.discovered;
     list_init(&rule->subscriptions);
+    list_init(&rule->stalled);
+    list_init(&rule->in_source);
     rule->binding = make_binding(rule);
     list_push_back(&engine->rules, &rule->link);
+    *ret_rule = rule;
     return 0;
 }
 
@@ -167,25 +194,44 @@ void running_rule_start(struct running_rule *rule)
         source_add_rule(rule->source, rule);
 }
 
+/* Its streams have one rule less to wait for. */
+static void leave_streams(struct running_rule *rule)
+{
+    struct list *lists[] = {&rule->subscriptions, &rule->stalled};
+
+    for (size_t i = 0; i < 2; i++) {
+        while (!list_empty(lists[i])) {
+            struct subscription *subscription = list_entry(lists[i]->next, struct subscription,
+                                                           in_rule);
+            struct stream *stream = subscription->stream;
+            subscription_free(subscription);
+            stream_check(stream);
+        }
+    }
+}
+
 void running_rule_drain(struct running_rule *rule, int64_t deadline_ms)
 {
     if (rule->leaving)
         return;
     rule->leaving = true;
-    while (!list_empty(&rule->subscriptions))
-        subscription_free(list_entry(rule->subscriptions.next, struct subscription, in_rule));
+    if (rule->source)
+        source_remove_rule(rule->source, rule);
+    leave_streams(rule);
     binding_drain(rule->binding, deadline_ms);
 }
 
 void running_rule_free(struct running_rule *rule)
 {
-    while (!list_empty(&rule->subscriptions))
-        subscription_free(list_entry(rule->subscriptions.next, struct subscription, in_rule));
+    if (rule->source)
+        source_remove_rule(rule->source, rule);
+    leave_streams(rule);
     engine_keep_stats(rule);
     binding_free(rule->binding);
     list_remove(&rule->link);
     source_release(rule->source);
     settings_unref(rule->options_generation);
     settings_unref(rule->generation);
+    arena_fini(&rule->since_arena);
     free(rule);
 }

@@ -6,6 +6,7 @@
 #include "engine/settings.h"
 
 #include "base/mem.h"
+#include "engine/settings_documents.h"
 #include "engine/settings_rule.h"
 #include "http/secrets.h"
 
@@ -39,6 +40,20 @@ static void take_plugin_dirs(struct settings *settings, const char *first)
     settings->plugin_dirs[n] = TAILRACE_PLUGIN_DIR;
 }
 
+static void take_passwords_files(struct settings *settings)
+{
+    tr_value value = {.size = sizeof(value)};
+    uint32_t count = 0;
+
+    while (config_values_get(settings->values, "passwords_file", count, &value) == TR_OK)
+        count++;
+    settings->passwords_files = arena_zero(&settings->arena,
+                                           (count + 1) * sizeof(*settings->passwords_files));
+    for (uint32_t i = 0; i < count; i++)
+        if (config_values_get(settings->values, "passwords_file", i, &value) == TR_OK)
+            settings->passwords_files[i] = arena_cstr(&settings->arena, value.s);
+}
+
 static int check_main(struct settings *settings, const struct settings_overrides *overrides,
                       struct diags *diags)
 {
@@ -51,6 +66,7 @@ static int check_main(struct settings *settings, const struct settings_overrides
         return rc;
     config_values_bind(settings->values, "", settings_main_options, settings_main_count,
                        settings, &settings->arena);
+    take_passwords_files(settings);
     if (overrides->state_dir)
         settings->state_dir = arena_str(&settings->arena, str_c(overrides->state_dir));
     settings->letters_count = get_number(settings->values, "dead_letters.max_count");
@@ -194,6 +210,7 @@ int settings_load(const struct settings_overrides *overrides, struct diags *diag
     rc = worse(rc, check_main(settings, overrides, diags));
     rc = worse(rc, check_sources(settings, diags));
     rc = worse(rc, check_rules(settings, diags));
+    rc = worse(rc, settings_documents_check(settings, diags));
 out:
     if (rc < 0) {
         settings_unref(settings);
@@ -237,12 +254,13 @@ void settings_unref(struct settings *settings)
         return;
     for (size_t i = 0; i < settings->rules_count; i++)
         settings_rule_fini(&settings->rules[i]);
-    for (size_t i = 0; i < settings->sources_count; i++) {
+    for (size_t i = 0; !settings->base && i < settings->sources_count; i++) {
         url_fini(&settings->sources[i].url);
         buf_fini(&settings->sources[i].canonical);
     }
     config_values_free(settings->values);
     config_free(settings->config);
+    settings_unref(settings->base);
     arena_fini(&settings->arena);
     free(settings);
 }

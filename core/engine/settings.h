@@ -13,6 +13,7 @@
 #include "config/load.h"
 #include "config/schema.h"
 #include "dispatch/binding.h"
+#include "document/document.h"
 #include "feed/feed.h"
 #include "http/url.h"
 #include "plugin/loader.h"
@@ -29,10 +30,11 @@ struct source_settings {
     tr_str url_text, path, database, ca_file, proxy;
     struct url url;
     int32_t auth; /* enum source_auth                                                      */
-    int32_t insecure;
+    int32_t insecure, db_updates;
     int64_t connect_timeout_ms, heartbeat_ms, retry_min_ms, retry_max_ms;
-    int64_t poll_ms, discover_ms, session_age_ms;
-    int64_t max_connections, max_feeds, page_rows, seq_interval, max_row, read_size;
+    int64_t poll_ms, discover_ms, sweep_ms, hot_idle_ms, session_age_ms;
+    int64_t max_connections, max_feeds, request_rate, page_rows, seq_interval, max_row,
+        read_size;
 };
 
 enum since_kind { SINCE_BEGINNING, SINCE_NOW, SINCE_SEQ };
@@ -56,12 +58,30 @@ struct rule_settings {
     int32_t enabled, system_databases;
 };
 
+enum { DOCUMENTS_SINCE_NOW, DOCUMENTS_SINCE_BEGINNING };
+
+/* A group of rule_documents: a database whose documents are rules. */
+struct document_settings {
+    tr_str name;
+    const struct config_node *node;
+    tr_str source_name, database;
+    struct source_settings *source;
+    tr_str *plugins; /* those that a document may name                                      */
+    size_t plugins_count;
+    int32_t report; /* write into a document what is wrong with it                          */
+    int32_t since;  /* DOCUMENTS_SINCE_…                                                    */
+    const struct config_node *defaults; /* of the rules; NULL: none                         */
+};
+
 struct settings {
     uint32_t refs;
+    struct settings *base; /* a generation of one document stands on that of the files; its
+                              sources are the base's. NULL: of files                        */
     struct arena arena;
     struct config *config;
     struct config_values *values;
-    tr_str state_dir, passwords_file;
+    tr_str state_dir;
+    const char **passwords_files; /* ended by NULL                                         */
     const char **plugin_dirs; /* ended by NULL                                             */
     int64_t drain_ms, letters_count, letters_bytes;
     int32_t log_level, log_format;
@@ -69,6 +89,8 @@ struct settings {
     size_t sources_count;
     struct rule_settings *rules; /* enabled and disabled                                   */
     size_t rules_count;
+    struct document_settings *documents;
+    size_t documents_count;
 };
 
 /* What the command line says over the files. */
@@ -83,6 +105,15 @@ struct settings_overrides {
 int settings_load(const struct settings_overrides *overrides, struct diags *diags,
                   struct settings **ret_settings);
 
+/* The rule of one document of `group` (of `base`) as a generation of its own, with its secrets
+ * filled in. DOCUMENT_INVALID: what is wrong, or what no document may say, is in `diags`.
+ * *ret_settings is set for DOCUMENT_RULE only; it has one rule, GROUP/ID, and is the caller's
+ * to settings_unref(). */
+enum document_kind settings_from_document(struct settings *base,
+                                          const struct document_settings *group, tr_str id,
+                                          tr_str doc, struct diags *diags,
+                                          struct settings **ret_settings);
+
 /* Fills in the secrets of all rules' options. ERR_CONFIG: reasons in `diags`. */
 int settings_resolve(struct settings *settings, struct diags *diags);
 
@@ -91,10 +122,12 @@ void settings_unref(struct settings *settings); /* NULL is fine                 
 
 struct rule_settings *settings_rule(struct settings *settings, tr_str name);
 struct source_settings *settings_source(struct settings *settings, tr_str name);
+struct document_settings *settings_documents(struct settings *settings, tr_str name);
 
 /* The tables, for the man page and `tailrace plugins --core`. */
 extern const tr_option settings_main_options[], settings_source_options[],
-    settings_rule_options[];
-extern const uint32_t settings_main_count, settings_source_count, settings_rule_count;
+    settings_rule_options[], settings_documents_options[];
+extern const uint32_t settings_main_count, settings_source_count, settings_rule_count,
+    settings_documents_count;
 
 #endif

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A source: a server's connections and login, and the databases of it that some rule is about.
- *
- * Rules that name their databases need no look-up; where one has a pattern, all names are asked
- * for at the start and again at every interval. A file is a source with one database. Loop
- * thread.
+ * A source: a server's connections and login, the rules that are about it, and what they may
+ * cost it. A file is a source with one database. Loop thread.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "engine/private.h"
-#include "observe/log.h"
-#include "json/value.h"
 
 int64_t source_backoff(const struct source *source, uint32_t failures, bool denied)
 {
@@ -20,155 +16,119 @@ int64_t source_backoff(const struct source *source, uint32_t failures, bool deni
                       settings->retry_max_ms);
 }
 
-/* ---- which databases ---- */
-
-static void see(struct source *source, tr_str db)
+bool source_has_many(const struct source *source)
 {
-    struct stream *stream = map_get(&source->streams, db);
-
-    if (stream)
-        return;
-    stream = stream_new(source, db);
-    stream_ask(stream);
+    return source->databases.count > (size_t)source->settings->max_feeds;
 }
 
-static bool has_fixed_names(const struct running_rule *rule, const tr_str **ret_names,
-                            size_t *ret_count)
+/* What was not used is kept for a quarter of a second only: no bursts. */
+int64_t source_spend(struct source *source, uint32_t requests)
 {
-    return pattern_is_fixed(rule->settings->matcher->databases, ret_names, ret_count);
+    struct budget *budget = &source->budget;
+    double rate = (double)source->settings->request_rate / 1000, most = rate * 250;
+    int64_t now = clock_ms();
+
+    if (most < requests)
+        most = requests;
+    budget->tokens += (double)(now - budget->filled_ms) * rate;
+    if (budget->tokens > most)
+        budget->tokens = most;
+    budget->filled_ms = now;
+    if (budget->tokens < requests)
+        return 1 + (int64_t)((requests - budget->tokens) / rate);
+    budget->tokens -= requests;
+    return 0;
 }
 
-/* A database that matches some rule's pattern is seen; all others cost nothing. */
-static void look_at_name(struct source *source, tr_str db)
-{
-    struct stream probe = {.source = source, .db = db};
-
-    if (map_get(&source->streams, db) || db.len == 0)
-        return;
-    list_each (it, &source->engine->rules) {
-        struct running_rule *rule = list_entry(it, struct running_rule, link);
-        if (rule->source == source && !rule->leaving && stream_is_for(&probe, rule)) {
-            see(source, db);
-            return;
-        }
-    }
-}
-
-static void discover(struct source *source);
-
-static void discover_due(struct timer *timer)
-{
-    discover(list_entry(timer, struct source, discover_timer));
-}
-
-static void discover_again(struct source *source, int64_t after_ms)
-{
-    source->discover_timer.fire = discover_due;
-    loop_set_timer(source->engine->loop, &source->discover_timer, after_ms);
-}
-
-static void on_names(void *ctx, enum identity_result result, tr_str text,
-                     const struct error *error)
-{
-    struct source *source = ctx;
-    const struct source_settings *settings = source->settings;
-    struct arena arena;
-    tr_str key, raw, name;
-    size_t cursor = 0;
-
-    source->listing = NULL;
-    if (result != IDENTITY_KNOWN) {
-        if (source->discover_failures == 0)
-            log_warn("databases cannot be listed: trying again",
-                     LOG_S("source", settings->name),
-                     LOG_C("reason", error ? error->text : "no answer"));
-        discover_again(source, source_backoff(source, source->discover_failures++,
-                                              result == IDENTITY_DENIED));
-        if (source->engine->options.mode == ENGINE_ONCE &&
-            (result == IDENTITY_DENIED || source->discover_failures > 5))
-            engine_fail(source->engine,
-                        error_exit_code(result == IDENTITY_DENIED ? ERR_NOPERM : ERR_UNAVAIL));
-        return;
-    }
-    if (source->discover_failures > 0)
-        log_info("databases can be listed again", LOG_S("source", settings->name));
-    source->discover_failures = 0;
-    arena_init(&arena, 4096);
-    while (json_next(text, &cursor, &key, &raw))
-        if (json_decode(raw, &arena, &name))
-            look_at_name(source, name);
-    arena_fini(&arena);
-    source->listed = true;
-    discover_again(source, settings->discover_ms);
-    source_answered(source);
-    engine_look(source->engine);
-}
-
-static void discover(struct source *source)
-{
-    bool must_list = false;
-
-    if (source->settings->kind == SOURCE_FILE) {
-        see(source, source->settings->database);
-        source->listed = true;
-        source_answered(source);
-        return;
-    }
-    list_each (it, &source->engine->rules) {
-        struct running_rule *rule = list_entry(it, struct running_rule, link);
-        const tr_str *names;
-        size_t count;
-        if (rule->source != source || rule->leaving)
-            continue;
-        if (!has_fixed_names(rule, &names, &count)) {
-            must_list = true;
-            continue;
-        }
-        for (size_t i = 0; i < count; i++)
-            see(source, names[i]);
-    }
-    if (!must_list) {
-        source->listed = true;
-        source_answered(source); /* maybe they all were, for rules that came before */
-    } else if (!source->listing) {
-        source->listing = identity_ask_names(source->engine->loop, source->pool,
-                                             &source->settings->url, on_names, source);
-    }
-}
+/* ---- what is known of it ---- */
 
 /* The first look is over when every database that it found has been asked once. */
 bool source_is_known(const struct source *source)
 {
-    if (!source->listed)
-        return false;
-    list_each (it, &source->stream_list) {
-        const struct stream *stream = list_entry(it, struct stream, link);
-        if (stream->initial && (!stream->answered || stream->question))
-            return false;
-    }
-    return true;
+    return source->sweep.listed > 0 && !source->sweep.running && source->initial_left == 0;
+}
+
+bool source_is_done(const struct source *source)
+{
+    return source_is_known(source) && list_empty(&source->streams) &&
+           list_empty(&source->urgent) && list_empty(&source->backlog) &&
+           list_empty(&source->sweep.left) && !source->sweep.question &&
+           list_empty(&source->sweep.placings);
 }
 
 void source_answered(struct source *source)
 {
     if (!source_is_known(source))
         return;
-    list_each (it, &source->engine->rules) {
-        struct running_rule *rule = list_entry(it, struct running_rule, link);
-        if (rule->source == source)
+    list_each (it, &source->rules) {
+        struct running_rule *rule = list_entry(it, struct running_rule, in_source);
+        if (rule->listing > 0 && rule->listing <= source->sweep.listed)
             running_rule_discovered(rule);
     }
 }
 
+/* ---- its rules ---- */
+
+/* Databases that are at rest for the rules before it need not be so for this one. */
+static void look_again(struct source *source, const struct running_rule *rule)
+{
+    size_t cursor = 0;
+    tr_str name;
+    void *value;
+
+    while (map_next(&source->databases, &cursor, &name, &value)) {
+        struct database *database = value;
+        if (pattern_match(rule->settings->matcher->databases, name, NULL) == VERDICT_MATCH)
+            database->settled = false;
+    }
+}
+
+/* One that names its databases needs no look at all names; there may be very many of those. */
+static void look_at_named(struct source *source, struct running_rule *rule, const tr_str *names,
+                          size_t count)
+{
+    rule->listing = source->sweep.listing;
+    for (size_t i = 0; i < count; i++) {
+        struct database *database = database_find(source, names[i]);
+        if (!database)
+            database = database_add(source, names[i]);
+        database->settled = false;
+        if (database->stream)
+            stream_add_rules(database->stream);
+        sweep_database(database);
+    }
+    source_answered(source);
+}
+
 void source_add_rule(struct source *source, struct running_rule *rule)
 {
-    list_each (it, &source->stream_list) {
+    const tr_str *names;
+    size_t count;
+
+    rule_index_add(&source->index, rule);
+    list_push_back(&source->rules, &rule->in_source);
+    if (source->sweep.listed > 0 && source->settings->kind != SOURCE_FILE &&
+        rule_is_fixed(rule, &names, &count)) {
+        look_at_named(source, rule, names, count);
+        return;
+    }
+    look_again(source, rule);
+    list_each (it, &source->streams) {
         struct stream *stream = list_entry(it, struct stream, link);
-        if (stream_is_for(stream, rule))
-            stream_add_rule(stream, rule);
+        if (pattern_match(rule->settings->matcher->databases, stream->db, NULL) ==
+            VERDICT_MATCH)
+            stream_add_rules(stream);
     }
     /* In the next turn: the rules of a generation are all there then. */
-    discover_again(source, 0);
+    sweep_soon(source);
+}
+
+void source_remove_rule(struct source *source, struct running_rule *rule)
+{
+    if (list_empty(&rule->in_source))
+        return;
+    list_remove(&rule->in_source);
+    rule_index_remove(&source->index, rule);
 }
 
 /* ---- making and ending ---- */
@@ -197,14 +157,20 @@ static int open_connections(struct source *source, struct error *error)
 
 static void source_free(struct source *source)
 {
-    list_each_safe (it, &source->stream_list)
-        stream_free(list_entry(it, struct stream, link));
-    question_cancel(source->listing);
-    loop_clear_timer(source->engine->loop, &source->discover_timer);
+    size_t cursor = 0;
+    tr_str name;
+    void *database;
+
+    news_stop(source);
+    sweep_fini(source);
+    loop_clear_timer(source->engine->loop, &source->turn);
+    while (map_next(&source->databases, &cursor, &name, &database))
+        database_free(database);
+    map_fini(&source->databases);
+    rule_index_fini(&source->index);
     session_free(source->session);
     if (source->pool)
         http_pool_free(source->pool);
-    map_fini(&source->streams);
     list_remove(&source->link);
     settings_unref(source->generation);
     free(source);
@@ -232,7 +198,12 @@ int source_get(struct engine *engine, struct settings *generation,
     settings_ref(generation);
     source->settings = settings;
     source->users = 1;
-    list_init(&source->stream_list);
+    list_init(&source->rules);
+    list_init(&source->urgent);
+    list_init(&source->backlog);
+    list_init(&source->streams);
+    rule_index_init(&source->index);
+    sweep_init(source);
     list_push_back(&engine->sources, &source->link);
     rc = open_connections(source, error);
     if (rc < 0) {

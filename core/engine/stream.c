@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream: one incarnation of one database, and a subscription for each rule that matches it.
+ * A stream: one incarnation of one database while it is read, and a subscription for each rule
+ * that matches it.
  *
  * Before anything is read the server is asked which incarnation it is. Then every rule gets a
  * cursor, at its checkpoint or, where it has none, at where the rule says that it begins. When
- * the database is gone or replaced all of this is done again. Loop thread.
+ * the database is gone or replaced all of this is done again; when it is one of many and is
+ * read to its end, the stream is over. Loop thread.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -20,11 +22,12 @@
 
 void stream_trouble(struct stream *stream, const char *text)
 {
-    if (strcmp(stream->trouble, text) != 0)
+    if (!stream->trouble || strcmp(stream->trouble, text) != 0)
         log_warn("database cannot be read now: it is tried again",
                  LOG_S("source", stream->source->settings->name), LOG_S("db", stream->db),
                  LOG_C("reason", text));
-    snprintf(stream->trouble, sizeof(stream->trouble), "%s", text);
+    free(stream->trouble);
+    stream->trouble = str_dup(str_c(text));
     if (stream->stuck_since_ms == 0)
         stream->stuck_since_ms = clock_ms();
 }
@@ -36,7 +39,8 @@ void stream_well(struct stream *stream)
     log_info("database can be read again", LOG_S("source", stream->source->settings->name),
              LOG_S("db", stream->db));
     stream->stuck_since_ms = 0;
-    stream->trouble[0] = '\0';
+    free(stream->trouble);
+    stream->trouble = NULL;
 }
 
 /* ---- subscriptions ---- */
@@ -56,43 +60,42 @@ static void drop_subscriptions(struct stream *stream)
         subscription_free(list_entry(it, struct subscription, in_stream));
 }
 
-bool stream_is_for(const struct stream *stream, const struct running_rule *rule)
+static void ask_now(struct stream *stream);
+
+/* ---- where a rule begins ---- */
+
+/* The rule is about all that happens from its start on. So a database that it found when it
+ * first looked is read from where the rule says, and one that came later from its beginning. */
+enum first rule_first(const struct running_rule *rule, const struct database *database)
 {
-    const struct pattern *pattern = rule->settings->matcher->databases;
+    bool is_file = database->source->settings->kind == SOURCE_FILE;
     const tr_str *names;
     size_t count;
-    struct error error;
 
-    if (!pattern_is_fixed(pattern, &names, &count) && stream->db.ptr[0] == '_' &&
-        !rule->settings->system_databases)
-        return false;
-    switch (pattern_match(pattern, stream->db, &error)) {
-    case VERDICT_MATCH: return true;
-    case VERDICT_NO_MATCH: return false;
-    default:
-        log_error("rule cannot tell whether a database is its own; simplify its pattern",
-                  LOG_S("rule", rule->settings->name), LOG_S("db", stream->db),
-                  LOG_C("reason", error.text));
-        return false;
+    if (rule->since_kind == SINCE_BEGINNING || rule->was_discovered)
+        return FIRST_BEGINNING;
+    if (!is_file && !rule_is_fixed(rule, &names, &count)) {
+        if (rule->listing == 0 || rule->listing > database->source->sweep.listed)
+            return FIRST_UNDECIDED;
+        if (database->first == 0 || database->first > rule->listing)
+            return FIRST_BEGINNING;
     }
+    return rule->since_kind == SINCE_NOW ? FIRST_NOW : FIRST_SEQ;
 }
 
-/* Where a rule without a checkpoint begins. False: `now` has to be asked for first. */
+/* False: something has to be found out before. */
 static bool first_position(struct stream *stream, struct running_rule *rule, tr_str *ret_since)
 {
-    *ret_since = STR("0");
-    if (rule->settings->since_kind == SINCE_SEQ && !rule->was_discovered) {
-        *ret_since = rule->settings->since;
-    } else if (rule->settings->since_kind == SINCE_NOW && !rule->was_discovered &&
-               stream->initial) {
-        if (!stream->now)
-            return false;
-        *ret_since = str_c(stream->now);
+    switch (rule_first(rule, stream->database)) {
+    case FIRST_BEGINNING: *ret_since = STR("0"); return true;
+    case FIRST_SEQ: *ret_since = rule->since; return true;
+    case FIRST_NOW: *ret_since = stream->now ? str_c(stream->now) : STR(""); break;
+    case FIRST_UNDECIDED: stream->undecided = true; return false;
     }
-    return true;
+    if (!stream->now)
+        ask_now(stream);
+    return stream->now != NULL;
 }
-
-static void ask_now(struct stream *stream);
 
 static void subscribe(struct stream *stream, struct running_rule *rule, tr_str since,
                       int64_t ordinal, bool is_first)
@@ -112,11 +115,10 @@ static void subscribe(struct stream *stream, struct running_rule *rule, tr_str s
     subscription->cursor = cursor_new(rule->binding, &name, since, ordinal);
     list_init(&subscription->in_reader);
     list_push_back(&stream->subscriptions, &subscription->in_stream);
-    list_push_back(&rule->subscriptions, &subscription->in_rule);
-    if (is_first) {
-        cursor_advance(subscription->cursor, since);
+    list_push_back(&rule->stalled, &subscription->in_rule);
+    /* A cursor that came back may have gone on from there, and not be in the store yet. */
+    if (is_first && str_eq(cursor_received(subscription->cursor), since))
         cursor_touch(subscription->cursor);
-    }
     reader_join(subscription);
 }
 
@@ -154,25 +156,110 @@ void stream_add_rule(struct stream *stream, struct running_rule *rule)
         subscribe(stream, rule, checkpoint.seq, checkpoint.ordinal, false);
     } else if (first_position(stream, rule, &since)) {
         subscribe(stream, rule, since, 0, true);
-    } else {
-        ask_now(stream);
     }
     arena_fini(&arena);
 }
 
-static void add_rules(struct stream *stream)
+static bool has_rule(const struct stream *stream, const struct running_rule *rule)
 {
-    list_each (it, &stream->source->engine->rules) {
-        struct running_rule *rule = list_entry(it, struct running_rule, link);
-        bool there = false;
-
-        if (rule->source != stream->source || !stream_is_for(stream, rule))
-            continue;
-        list_each (link, &stream->subscriptions)
-            there |= list_entry(link, struct subscription, in_stream)->rule == rule;
-        if (!there)
-            stream_add_rule(stream, rule);
+    list_each (it, &stream->subscriptions) {
+        if (list_entry(it, struct subscription, in_stream)->rule == rule)
+            return true;
     }
+    return false;
+}
+
+void stream_add_rules(struct stream *stream)
+{
+    struct index_cursor cursor;
+
+    stream->undecided = false;
+    for (struct running_rule *rule =
+             rule_index_first(&stream->source->index, stream->db, &cursor);
+         rule; rule = rule_index_next(stream->db, &cursor))
+        if (!has_rule(stream, rule))
+            stream_add_rule(stream, rule);
+    stream_check(stream);
+}
+
+/* ---- its turn, and its end ---- */
+
+void stream_yield(struct stream *stream)
+{
+    if (!stream->turn)
+        return;
+    stream->turn = false;
+    stream->source->reading--;
+    database_turns_soon(stream->source);
+}
+
+bool stream_is_read(const struct stream *stream)
+{
+    if (stream->state != STREAM_READY || stream->question || stream->undecided)
+        return false;
+    list_each (it, &stream->subscriptions) {
+        const struct subscription *subscription = list_entry(it, struct subscription,
+                                                             in_stream);
+        if (binding_held(subscription->rule->binding))
+            continue;
+        if (!subscription->reader || !subscription->reader->complete)
+            return false;
+    }
+    return true;
+}
+
+/* One that stalls must not keep a database from the others: what happens there meanwhile is
+ * read by asking anew. */
+bool stream_is_parked(const struct stream *stream)
+{
+    if (stream->state != STREAM_READY || stream->question || stream->undecided ||
+        stream->given_up || !source_has_many(stream->source) || stream_is_read(stream))
+        return false;
+    list_each (it, &stream->readers) {
+        const struct reader *reader = list_entry(it, struct reader, link);
+        if (!reader->complete && !reader->paused)
+            return false;
+    }
+    return true;
+}
+
+static void end_due(struct timer *timer)
+{
+    struct stream *stream = list_entry(timer, struct stream, end_timer);
+
+    if (stream->given_up)
+        database_rest(stream->database, NULL);
+    else if (stream_is_read(stream))
+        database_rest(stream->database, &stream->facts);
+}
+
+static void end_soon(struct stream *stream)
+{
+    stream->end_timer.fire = end_due;
+    loop_set_timer(stream->source->engine->loop, &stream->end_timer, 0);
+}
+
+/* Few databases keep their streams; at the end of `run --once` none does. */
+void stream_check(struct stream *stream)
+{
+    const struct source *source = stream->source;
+
+    if (!source_has_many(source) && source->engine->options.mode != ENGINE_ONCE)
+        return;
+    if (stream_is_read(stream)) {
+        end_soon(stream);
+    } else if (stream_is_parked(stream)) {
+        stream_yield(stream);
+        if (stream->database->again)
+            database_read_again(stream->database);
+    }
+}
+
+void stream_give_up(struct stream *stream)
+{
+    stream->given_up = true;
+    drop_subscriptions(stream);
+    end_soon(stream);
 }
 
 /* ---- which incarnation it is ---- */
@@ -180,6 +267,7 @@ static void add_rules(struct stream *stream)
 static void answered(struct stream *stream)
 {
     stream->answered = true;
+    database_answered(stream->database);
     source_answered(stream->source);
     engine_look(stream->source->engine);
 }
@@ -195,11 +283,18 @@ static void wait_and_ask(struct stream *stream, int64_t after_ms)
     stream->again.fire = ask_again;
     loop_set_timer(stream->source->engine->loop, &stream->again, after_ms);
     answered(stream);
+    stream_yield(stream);
 }
 
 static void back_off(struct stream *stream, bool denied)
 {
     wait_and_ask(stream, source_backoff(stream->source, stream->failures++, denied));
+}
+
+void stream_key(const struct source *source, tr_str db, tr_str incarnation, struct buf *out)
+{
+    buf_addf(out, STR_FMT "/" STR_FMT "@" STR_FMT, STR_ARG(source->settings->name), STR_ARG(db),
+             STR_ARG(incarnation));
 }
 
 static void identified(struct stream *stream, tr_str incarnation)
@@ -209,51 +304,63 @@ static void identified(struct stream *stream, tr_str incarnation)
     free(stream->incarnation);
     free(stream->key);
     stream->incarnation = str_dup(incarnation);
-    buf_addf(&key, STR_FMT "/" STR_FMT "@" STR_FMT, STR_ARG(stream->source->settings->name),
-             STR_ARG(stream->db), STR_ARG(incarnation));
+    stream_key(stream->source, stream->db, incarnation, &key);
     stream->key = str_dup(buf_str(&key));
     buf_fini(&key);
     stream->state = STREAM_READY;
-    stream->missing = false;
+    stream->missing = stream->database->missing = false;
     stream->failures = 0;
+    stream->active_ms = clock_ms();
     stream_well(stream);
-    add_rules(stream);
-    answered(stream);
+    stream_add_rules(stream);
+    if (!stream->question) /* a rule's `now`: on_now() goes on                              */
+        answered(stream);
 }
 
+/* One of many is looked for by the sweep, and by the server's word that it was made. */
 static void on_missing(struct stream *stream)
 {
-    struct engine *engine = stream->source->engine;
+    struct source *source = stream->source;
+    struct engine *engine = source->engine;
+    bool named = source->settings->kind == SOURCE_FILE ||
+                 rule_index_names(&source->index, stream->db);
 
-    if (!stream->missing)
+    if (named && !stream->database->missing)
         log_warn("database does not exist: it is looked for again",
-                 LOG_S("source", stream->source->settings->name), LOG_S("db", stream->db));
-    stream->missing = true;
-    wait_and_ask(stream, stream->source->settings->poll_ms);
-    if (engine->options.mode == ENGINE_ONCE)
+                 LOG_S("source", source->settings->name), LOG_S("db", stream->db));
+    stream->missing = stream->database->missing = true;
+    wait_and_ask(stream, source->settings->poll_ms);
+    if (named)
         engine_fail(engine, error_exit_code(ERR_NOINPUT));
+    if (source_has_many(source) || !named)
+        stream_give_up(stream);
+}
+
+static void on_refused(struct stream *stream, enum identity_result result,
+                       const struct error *error)
+{
+    if (result == IDENTITY_GONE) {
+        on_missing(stream);
+        return;
+    }
+    stream_trouble(stream, error ? error->text : "no answer");
+    back_off(stream, result == IDENTITY_DENIED);
+    if (result == IDENTITY_DENIED)
+        engine_fail(stream->source->engine, error_exit_code(ERR_NOPERM));
 }
 
 static void on_identity(void *ctx, enum identity_result result, tr_str text,
                         const struct error *error)
 {
     struct stream *stream = ctx;
+    const struct identity_facts *facts = question_facts(stream->question);
 
+    stream->facts = facts ? *facts : (struct identity_facts){0};
     stream->question = NULL;
-    switch (result) {
-    case IDENTITY_KNOWN: identified(stream, text); break;
-    case IDENTITY_GONE: on_missing(stream); break;
-    case IDENTITY_DENIED:
-        stream_trouble(stream, error ? error->text : "not allowed");
-        back_off(stream, true);
-        if (stream->source->engine->options.mode == ENGINE_ONCE)
-            engine_fail(stream->source->engine, error_exit_code(ERR_NOPERM));
-        break;
-    case IDENTITY_LATER:
-        stream_trouble(stream, error ? error->text : "no answer");
-        back_off(stream, false);
-        break;
-    }
+    if (result == IDENTITY_KNOWN)
+        identified(stream, text);
+    else
+        on_refused(stream, result, error);
 }
 
 /* A file's incarnation is its inode: one that was rotated away and made anew is another stream.
@@ -309,12 +416,12 @@ static void on_now(void *ctx, enum identity_result result, tr_str text,
 
     stream->question = NULL;
     if (result != IDENTITY_KNOWN) {
-        on_identity(stream, result, text, error);
+        on_refused(stream, result, error);
         return;
     }
     free(stream->now);
     stream->now = str_dup(text);
-    add_rules(stream);
+    stream_add_rules(stream);
     answered(stream);
 }
 
@@ -328,32 +435,36 @@ static void ask_now(struct stream *stream)
 
 /* ---- making and ending ---- */
 
-struct stream *stream_new(struct source *source, tr_str db)
+struct stream *stream_new(struct database *database)
 {
     struct stream *stream = mem_new(struct stream);
 
-    stream->source = source;
-    stream->db = str_c(str_dup(db));
-    stream->initial = !source->listed;
+    stream->source = database->source;
+    stream->database = database;
+    stream->db = database->name;
     list_init(&stream->subscriptions);
     list_init(&stream->readers);
-    list_push_back(&source->stream_list, &stream->link);
-    map_set(&source->streams, db, stream);
+    list_push_back(&stream->source->streams, &stream->link);
     return stream;
 }
 
 void stream_free(struct stream *stream)
 {
+    struct loop *loop = stream->source->engine->loop;
+
     drop_subscriptions(stream);
     list_each_safe (it, &stream->readers)
         reader_free(list_entry(it, struct reader, link));
     question_cancel(stream->question);
-    loop_clear_timer(stream->source->engine->loop, &stream->again);
-    map_remove(&stream->source->streams, stream->db);
+    loop_clear_timer(loop, &stream->again);
+    loop_clear_timer(loop, &stream->end_timer);
+    stream->database->stream = NULL;
+    if (stream->turn)
+        stream->source->reading--;
     list_remove(&stream->link);
     free(stream->incarnation);
     free(stream->key);
     free(stream->now);
-    free((char *)(uintptr_t)stream->db.ptr);
+    free(stream->trouble);
     free(stream);
 }

@@ -96,6 +96,35 @@ static void a_load_replaces_all_and_a_failed_one_nothing(void **state)
     secrets_free(secrets);
 }
 
+static void several_files_are_read_as_one_if_they_agree(void **state)
+{
+    struct secrets *secrets = secrets_new();
+    char other[sizeof(path) + 8];
+    const char *paths[] = {path, other, NULL};
+    struct secret none;
+    struct error error;
+
+    (void)state;
+    write_text("{\"h\":{\"a\":\"1\",\"b\":\"canary\"}}");
+    snprintf(other, sizeof(other), "%s.other", path);
+    assert_int_equal(rename(path, other), 0);
+    write_text("{\"h\":{\"a\":\"1\"},\"i\":{\"c\":\"3\"}}");
+    assert_int_equal(secrets_load_all(secrets, paths, NULL), 0);
+    assert_password(secrets, "h", "a", "1");
+    assert_password(secrets, "h", "b", "canary");
+    assert_password(secrets, "i", "c", "3");
+    write_text("{\"h\":{\"b\":\"another\"}}");
+    assert_int_equal(secrets_load_all(secrets, paths, &error), -3);
+    assert_non_null(strstr(error.text, other));
+    assert_non_null(strstr(error.text, "\"b\" at \"h\""));
+    assert_null(strstr(error.text, "canary"));
+    assert_password(secrets, "i", "c", "3");
+    assert_int_equal(secrets_load_all(secrets, paths + 2, NULL), 0);
+    assert_false(secrets_password(secrets, STR("h"), STR("a"), &none));
+    unlink(other);
+    secrets_free(secrets);
+}
+
 static void malformed_files_are_refused_and_their_secrets_not_shown(void **state)
 {
     static const char *const bad[] = {"",
@@ -210,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passwords_are_found_by_host_and_user),
         cmocka_unit_test(a_load_replaces_all_and_a_failed_one_nothing),
+        cmocka_unit_test(several_files_are_read_as_one_if_they_agree),
         cmocka_unit_test(malformed_files_are_refused_and_their_secrets_not_shown),
         cmocka_unit_test(a_file_open_to_others_is_refused),
         cmocka_unit_test(references_give_file_environment_and_credential),

@@ -141,6 +141,42 @@ static void an_anchored_name_is_known_without_asking_the_server(void **state)
     close_rule(&rule);
 }
 
+static void what_names_begin_with_is_read_off_an_expression(void **state)
+{
+    static const struct {
+        const char *expression, *prefix;
+    } cases[] = {
+        {"^user-", "user-"},
+        {"^user-[0-9]+$", "user-"},
+        {"^a/b_c$", "a/b_c"},
+        {"^abc*", "ab"},
+        {"^abc?d", "ab"},
+        {"^abc{0,2}", "ab"},
+        {"^abc+", "abc"},
+        {"^abc.*", "abc"},
+        {"^(?i)abc", ""},
+        {"^(abc)", ""},
+        {"^a\\.b", "a"},
+        {"^abc|x", ""},
+        {"^ab(c|d)", ""},
+        {"abc", ""},
+        {"", ""},
+        {"^", ""},
+        {"^*", ""},
+        {"(*UTF)^abc", ""},
+        {"^Abc", ""},
+        {"^a", "a"},
+        {"^a?", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        tr_str prefix = pattern_prefix_of(str_c(cases[i].expression));
+        if (!str_eq(prefix, str_c(cases[i].prefix)))
+            fail_msg("%s: " STR_FMT, cases[i].expression, STR_ARG(prefix));
+    }
+}
+
 static void rows_of_deleted_documents_pass_unless_told_otherwise(void **state)
 {
     static const char deleted[] = "{\"id\":\"a\",\"changes\":[],\"deleted\":true}";
@@ -516,6 +552,7 @@ int main(void)
         cmocka_unit_test(databases_are_a_regular_expression),
         cmocka_unit_test(databases_are_a_list_of_exact_names),
         cmocka_unit_test(an_anchored_name_is_known_without_asking_the_server),
+        cmocka_unit_test(what_names_begin_with_is_read_off_an_expression),
         cmocka_unit_test(rows_of_deleted_documents_pass_unless_told_otherwise),
         cmocka_unit_test(design_documents_do_not_pass_unless_told_otherwise),
         cmocka_unit_test(the_short_form_matches_fields_as_text),

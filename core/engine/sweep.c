@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sweep: looks at all databases of a source, at the start and then again and again.
+ *
+ *     names (_all_dbs) ──▶ left ──a hundred at a time──▶ _dbs_info ──▶ as it was: nothing
+ *                                                                  └─▶ else: the backlog
+ *
+ * It finds databases that came and went, and those that changed while nobody told. A database
+ * is as it was when the server names its end by the same token as when all of it was settled;
+ * that is in the checkpoints too, so that a restart reads only what changed. Few databases have
+ * a feed each and need no such look; the names alone are asked for. Loop thread.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "engine/private.h"
+#include "observe/log.h"
+#include "json/value.h"
+
+enum {
+    NAMES_A_REQUEST = 100, /* more is a 400 of CouchDB                                     */
+    REST = 4               /* without news: it works a fifth of the time at most           */
+};
+
+static void go_on(struct source *source);
+
+/* ---- when ---- */
+
+static void begin(struct source *source);
+
+static void sweep_due(struct timer *timer)
+{
+    begin(list_entry(timer, struct source, sweep.timer));
+}
+
+static void sweep_after(struct source *source, int64_t ms)
+{
+    source->sweep.timer.fire = sweep_due;
+    loop_set_timer(source->engine->loop, &source->sweep.timer, ms);
+}
+
+static int64_t interval(const struct source *source)
+{
+    const struct source_settings *settings = source->settings;
+    const struct sweep *sweep = &source->sweep;
+    int64_t took_ms = sweep->ended_ms - sweep->began_ms;
+
+    if (!source_has_many(source))
+        return settings->discover_ms;
+    if (news_are_live(source) || news_are_awaited(source))
+        return settings->sweep_ms;
+    return settings->poll_ms > took_ms * REST ? settings->poll_ms : took_ms * REST;
+}
+
+void sweep_soon(struct source *source)
+{
+    struct sweep *sweep = &source->sweep;
+
+    if (sweep->running)
+        sweep->wanted = true;
+    else
+        sweep_after(source, 0);
+}
+
+/* Nobody tells any more which databases change: it is due as it is then. */
+void sweep_hurry(struct source *source)
+{
+    struct sweep *sweep = &source->sweep;
+    int64_t ms = interval(source);
+
+    if (sweep->running || !timer_is_set(&sweep->timer) || sweep->failures > 0)
+        return;
+    if (sweep->timer.due_ms > clock_ms() + ms)
+        sweep_after(source, ms);
+}
+
+/* ---- first positions ---- */
+
+/* Where rules without a checkpoint begin is written for many databases at once: a stream for
+ * each would cost a request more, and all of them would have to be read. */
+struct placing {
+    struct list link; /* sweep->placings                                                   */
+    struct store_commit commit;
+    struct store_op op;
+    struct source *source; /* NULL: it ended                                               */
+    struct arena arena;
+};
+
+static void placed(struct store_commit *commit)
+{
+    struct placing *placing = list_entry(commit, struct placing, commit);
+    struct source *source = placing->source;
+
+    list_remove(&placing->link);
+    arena_fini(&placing->arena);
+    free(placing);
+    if (source && list_empty(&source->sweep.placings)) {
+        database_turns(source);
+        engine_look(source->engine);
+    }
+}
+
+static void place(struct running_rule *rule, const struct database *database, tr_str key,
+                  tr_str incarnation, tr_str seq, uint64_t token)
+{
+    struct source *source = database->source;
+    struct placing *placing = mem_new(struct placing);
+
+    arena_init(&placing->arena, 1024);
+    placing->source = source;
+    placing->op.kind = STORE_PUT_CHECKPOINT;
+    placing->op.checkpoint = (struct store_checkpoint){
+        .stream = arena_str(&placing->arena, key),
+        .source = arena_str(&placing->arena, source->settings->name),
+        .db = arena_str(&placing->arena, database->name),
+        .incarnation = arena_str(&placing->arena, incarnation),
+        .seq = arena_str(&placing->arena, seq),
+        .updated_ms = clock_wall_ms(),
+        .seen = token,
+    };
+    placing->commit = (struct store_commit){
+        .binding = arena_str(&placing->arena, rule->settings->name),
+        .ops = &placing->op,
+        .ops_count = 1,
+        .done = placed,
+    };
+    list_push_back(&source->sweep.placings, &placing->link);
+    store_commit_submit(source->engine->store, &placing->commit);
+}
+
+/* ---- is it as it was? ---- */
+
+struct look {
+    struct database *database;
+    struct identity_facts facts;
+    tr_str incarnation, seq;
+};
+
+/* By one rule: true when nothing is to be read for it. */
+static bool is_settled_by(struct running_rule *rule, const struct look *look, tr_str key)
+{
+    struct store_checkpoint checkpoint = {0};
+    struct arena arena;
+    struct error error;
+    bool found = false, settled = false;
+    int rc;
+
+    arena_init(&arena, 1024);
+    rc = store_checkpoint_get(rule->engine->store, rule->settings->name, key, &arena,
+                              &checkpoint, &found, &error);
+    arena_fini(&arena);
+    if (rc < 0)
+        return false; /* the stream will say so */
+    if (found)
+        return checkpoint.seen == look->facts.token;
+    switch (rule_first(rule, look->database)) {
+    case FIRST_BEGINNING: settled = look->facts.empty; break;
+    case FIRST_NOW:
+        settled = look->seq.len > 0;
+        if (settled)
+            place(rule, look->database, key, look->incarnation, look->seq, look->facts.token);
+        break;
+    case FIRST_SEQ:
+    case FIRST_UNDECIDED: break;
+    }
+    return settled;
+}
+
+static bool is_settled(struct look *look)
+{
+    struct database *database = look->database;
+    struct source *source = database->source;
+    struct index_cursor cursor;
+    struct buf key = {0};
+    bool settled = true;
+
+    if (look->facts.token == 0)
+        return false;
+    if (database->stream) /* parked: what it has read it read for all that had room */
+        return look->facts.one_copy && database->stream->facts.token == look->facts.token;
+    if (database->token == look->facts.token && database->settled)
+        return true;
+    if (look->incarnation.len == 0)
+        return false; /* the checkpoints are under a name that must be asked for */
+    stream_key(source, database->name, look->incarnation, &key);
+    for (struct running_rule *rule = rule_index_first(&source->index, database->name, &cursor);
+         rule; rule = rule_index_next(database->name, &cursor))
+        if (!binding_held(rule->binding) && !is_settled_by(rule, look, buf_str(&key)))
+            settled = false;
+    buf_fini(&key);
+    if (settled) {
+        database->token = look->facts.token;
+        database->settled = true;
+    }
+    return settled;
+}
+
+static void judge(struct source *source, tr_str entry, struct arena *arena)
+{
+    struct look look = {0};
+    tr_str raw, name, info;
+
+    if (!json_get(entry, STR("key"), &raw) || !json_decode(raw, arena, &name))
+        return;
+    look.database = database_find(source, name);
+    /* Some may have begun to be read meanwhile, or have been told to have changed. */
+    if (!look.database || list_empty(&look.database->sweep) || !database_is_idle(look.database))
+        return;
+    list_remove(&look.database->sweep);
+    look.database->missing = !json_get(entry, STR("info"), &info);
+    if (look.database->missing
+            ? source->engine->options.mode != ENGINE_ONCE
+            : identity_read_info(info, &look.facts, &look.incarnation, &look.seq) &&
+                  is_settled(&look)) {
+        database_answered(look.database);
+        return;
+    }
+    source->sweep.changed++;
+    database_look(look.database);
+}
+
+/* ---- a hundred at a time ---- */
+
+/* Whatever was asked for and not answered is looked at by itself. */
+static void look_at_rest(struct source *source)
+{
+    struct list *link;
+
+    while ((link = list_pop(&source->sweep.asked))) {
+        source->sweep.changed++;
+        database_look(list_entry(link, struct database, sweep));
+    }
+}
+
+static void pace_due(struct timer *timer)
+{
+    go_on(list_entry(timer, struct source, sweep.pace));
+}
+
+static void pause_for(struct source *source, int64_t ms)
+{
+    source->sweep.pace.fire = pace_due;
+    loop_set_timer(source->engine->loop, &source->sweep.pace, ms);
+}
+
+static void on_infos(void *ctx, enum identity_result result, tr_str text,
+                     const struct error *error)
+{
+    struct source *source = ctx;
+    struct sweep *sweep = &source->sweep;
+    struct arena arena;
+    tr_str key, entry;
+    size_t cursor = 0;
+
+    sweep->question = NULL;
+    if (result == IDENTITY_LATER) {
+        list_append(&sweep->left, &sweep->asked);
+        pause_for(source, source_backoff(source, sweep->failures++, false));
+        return;
+    }
+    sweep->failures = 0;
+    if (result == IDENTITY_KNOWN) {
+        arena_init(&arena, 4096);
+        while (json_next(text, &cursor, &key, &entry))
+            judge(source, entry, &arena);
+        arena_fini(&arena);
+    } else {
+        log_notice(
+            "the server does not tell of many databases at once: each is asked by itself",
+            LOG_S("source", source->settings->name),
+            LOG_C("reason", error ? error->text : "not offered"));
+        sweep->no_infos = true;
+    }
+    look_at_rest(source);
+    go_on(source);
+}
+
+static void ask_infos(struct source *source)
+{
+    struct sweep *sweep = &source->sweep;
+    struct buf keys = {0};
+    struct list *link;
+    uint32_t count = 0;
+
+    buf_add_char(&keys, '[');
+    while (count < NAMES_A_REQUEST && (link = list_pop(&sweep->left))) {
+        struct database *database = list_entry(link, struct database, sweep);
+        if (!database_is_idle(database))
+            continue;
+        if (count++ > 0)
+            buf_add_char(&keys, ',');
+        json_write_string(&keys, database->name);
+        list_push_back(&sweep->asked, &database->sweep);
+    }
+    buf_add_char(&keys, ']');
+    if (count > 0)
+        sweep->question = identity_ask_infos(source->engine->loop, source->pool,
+                                             &source->settings->url, buf_str(&keys), on_infos,
+                                             source);
+    sweep->looked += count;
+    buf_fini(&keys);
+}
+
+static void look_at_each(struct source *source)
+{
+    struct list *link;
+
+    while ((link = list_pop(&source->sweep.left))) {
+        source->sweep.looked++;
+        database_look(list_entry(link, struct database, sweep));
+    }
+}
+
+/* ---- all names ---- */
+
+/* Names that the server has no more, and those that no rule is about any more. */
+static void forget(struct source *source)
+{
+    struct database *database;
+    size_t cursor = 0;
+    tr_str name;
+    void *value;
+
+    while (map_next(&source->databases, &cursor, &name, &value)) {
+        database = value;
+        if (database->listing != source->sweep.listed &&
+            !rule_index_names(&source->index, name) && list_empty(&database->queue) &&
+            (!database->stream || list_empty(&database->stream->subscriptions)))
+            database_free(database);
+    }
+}
+
+static void end(struct source *source)
+{
+    struct sweep *sweep = &source->sweep;
+
+    sweep->running = false;
+    sweep->ended_ms = clock_ms();
+    if (source->settings->kind == SOURCE_COUCHDB)
+        forget(source);
+    news_start(source);
+    source_answered(source);
+    engine_look(source->engine);
+    if (source->engine->options.mode == ENGINE_FOLLOW &&
+        source->settings->kind == SOURCE_COUCHDB)
+        sweep_after(source, sweep->wanted ? 0 : interval(source));
+    sweep->wanted = false;
+    database_turns(source);
+}
+
+static void go_on(struct source *source)
+{
+    struct sweep *sweep = &source->sweep;
+    int64_t wait_ms;
+
+    if (sweep->question || timer_is_set(&sweep->pace) || source->engine->stopping)
+        return;
+    if (!source_has_many(source) || sweep->no_infos)
+        look_at_each(source);
+    while (!list_empty(&sweep->left) && !sweep->question) {
+        wait_ms = source_spend(source, 1);
+        if (wait_ms > 0) {
+            pause_for(source, wait_ms + (int64_t)random_below((uint64_t)wait_ms + 1));
+            return;
+        }
+        ask_infos(source);
+    }
+    if (list_empty(&sweep->left) && !sweep->question && sweep->running)
+        end(source);
+}
+
+static void leave_for_later(struct database *database, bool discovering)
+{
+    struct sweep *sweep = &database->source->sweep;
+
+    if (discovering && !database->pending) {
+        database->pending = true;
+        database->source->initial_left++;
+    }
+    if (database->stream && database->stream->answered && !database->stream->question)
+        database_answered(database);
+    if (database_is_idle(database) && list_empty(&database->sweep))
+        list_push_back(&sweep->left, &database->sweep);
+}
+
+void sweep_database(struct database *database)
+{
+    leave_for_later(database, true);
+    go_on(database->source);
+}
+
+/* A name that no rule is about costs nothing. */
+static void see(struct source *source, tr_str name)
+{
+    struct database *database = database_find(source, name);
+    struct index_cursor cursor;
+
+    if (name.len == 0 || !rule_index_first(&source->index, name, &cursor))
+        return;
+    if (!database)
+        database = database_add(source, name);
+    if (database->first == 0)
+        database->first = source->sweep.listing;
+    database->listing = source->sweep.listing;
+}
+
+static void leave_all(struct source *source)
+{
+    bool discovering = false;
+    size_t cursor = 0;
+    tr_str name;
+    void *value;
+
+    list_each (it, &source->rules)
+        discovering |= !list_entry(it, struct running_rule, in_source)->was_discovered;
+    while (map_next(&source->databases, &cursor, &name, &value))
+        leave_for_later(value, discovering);
+    go_on(source);
+}
+
+static void names_are_known(struct source *source)
+{
+    source->sweep.listed = source->sweep.listing;
+    list_each (it, &source->streams) {
+        struct stream *stream = list_entry(it, struct stream, link);
+        if (stream->undecided)
+            stream_add_rules(stream);
+    }
+    leave_all(source);
+}
+
+static void on_no_names(struct source *source, enum identity_result result,
+                        const struct error *error)
+{
+    struct sweep *sweep = &source->sweep;
+    struct engine *engine = source->engine;
+    bool denied = result == IDENTITY_DENIED;
+
+    if (sweep->failures == 0)
+        log_warn("databases cannot be listed: trying again",
+                 LOG_S("source", source->settings->name),
+                 LOG_C("reason", error ? error->text : "no answer"));
+    sweep->running = false;
+    sweep_after(source, source_backoff(source, sweep->failures++, denied));
+    leave_all(source); /* those that rules name are followed all the same */
+    if (engine->options.mode == ENGINE_ONCE && (denied || sweep->failures > 5))
+        engine_fail(engine, error_exit_code(denied ? ERR_NOPERM : ERR_UNAVAIL));
+}
+
+static void on_names(void *ctx, enum identity_result result, tr_str text,
+                     const struct error *error)
+{
+    struct source *source = ctx;
+    struct arena arena;
+    tr_str key, raw, name;
+    size_t cursor = 0;
+
+    source->sweep.question = NULL;
+    if (result != IDENTITY_KNOWN) {
+        on_no_names(source, result, error);
+        return;
+    }
+    if (source->sweep.failures > 0)
+        log_info("databases can be listed again", LOG_S("source", source->settings->name));
+    source->sweep.failures = 0;
+    arena_init(&arena, 4096);
+    while (json_next(text, &cursor, &key, &raw))
+        if (json_decode(raw, &arena, &name))
+            see(source, name);
+    arena_fini(&arena);
+    names_are_known(source);
+}
+
+static void see_named(struct source *source)
+{
+    size_t cursor = 0;
+    tr_str name;
+    void *list;
+
+    if (source->settings->kind == SOURCE_FILE) {
+        see(source, source->settings->database);
+        return;
+    }
+    while (map_next(&source->index.names, &cursor, &name, &list))
+        see(source, name);
+}
+
+static void begin(struct source *source)
+{
+    struct sweep *sweep = &source->sweep;
+
+    if (source->engine->stopping)
+        return;
+    if (sweep->question || timer_is_set(&sweep->pace)) {
+        sweep->wanted = true; /* single databases are looked at: after them */
+        sweep->running = true;
+        return;
+    }
+    sweep->running = true;
+    sweep->began_ms = clock_ms();
+    sweep->looked = sweep->changed = 0;
+    sweep->listing++;
+    list_each (it, &source->rules) {
+        struct running_rule *rule = list_entry(it, struct running_rule, in_source);
+        if (rule->listing == 0)
+            rule->listing = sweep->listing;
+    }
+    see_named(source);
+    news_start(source); /* before the names: what happens from here on is told              */
+    if (!rule_index_has_patterns(&source->index) || source->settings->kind == SOURCE_FILE)
+        names_are_known(source);
+    else
+        sweep->question = identity_ask_names(source->engine->loop, source->pool,
+                                             &source->settings->url, on_names, source);
+}
+
+/* ---- beginning and end ---- */
+
+void sweep_init(struct source *source)
+{
+    list_init(&source->sweep.left);
+    list_init(&source->sweep.asked);
+    list_init(&source->sweep.placings);
+}
+
+void sweep_fini(struct source *source)
+{
+    question_cancel(source->sweep.question);
+    source->sweep.question = NULL;
+    loop_clear_timer(source->engine->loop, &source->sweep.timer);
+    loop_clear_timer(source->engine->loop, &source->sweep.pace);
+    list_each_safe (it, &source->sweep.placings) {
+        list_entry(it, struct placing, link)->source = NULL;
+        list_remove(it);
+    }
+}
