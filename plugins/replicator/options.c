@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The options of replicator, and what a table cannot say of them. [control], by check() also on
+ * an instance that is never opened.
+ */
+#include "replicator.h"
+
+#define AT(member_) offsetof(struct options, member_)
+
+const tr_option replicator_options[OPTIONS_COUNT] = {
+    {.name = "source",
+     .type = TR_TYPE_STRING,
+     .flags = TR_OPTION_REQUIRED,
+     .offset = AT(source),
+     .help = "what is copied: http(s)://USER@HOST/DATABASE, or a database of the server"},
+    {.name = "target",
+     .type = TR_TYPE_STRING,
+     .flags = TR_OPTION_REQUIRED,
+     .offset = AT(target),
+     .help = "and to where"},
+    {.name = "server",
+     .type = TR_TYPE_URL,
+     .offset = AT(server),
+     .help = "which server shall do it; by default the one in source"},
+    {.name = "body",
+     .type = TR_TYPE_STRING,
+     .offset = AT(body),
+     .help = "a JSON object with further fields of _replicate, as create_target, filter, "
+             "doc_ids or selector"},
+    {.name = "delay",
+     .type = TR_TYPE_DURATION,
+     .dflt = "0s",
+     .min = 0,
+     .max = 86400000,
+     .offset = AT(delay_ms),
+     .help = "how long changes are collected before it runs"},
+    {.name = "timeout",
+     .type = TR_TYPE_DURATION,
+     .dflt = "1h",
+     .min = 10,
+     .max = 86400000,
+     .offset = AT(timeout_ms),
+     .help = "of a replication; the rule's timeout ends it earlier"},
+    {.name = "max_connections",
+     .type = TR_TYPE_INT,
+     .dflt = "8",
+     .min = 1,
+     .max = 4096,
+     .offset = AT(max_connections),
+     .help = "replications at once, of all rules with the same server; more wait"},
+    {.name = "connect_timeout",
+     .type = TR_TYPE_DURATION,
+     .dflt = "10s",
+     .min = 10,
+     .max = 600000,
+     .offset = AT(connect_timeout_ms),
+     .help = "for name look-up, TCP and TLS"},
+    {.name = "deny_private",
+     .type = TR_TYPE_BOOL,
+     .flags = TR_OPTION_OPERATOR,
+     .dflt = "false",
+     .offset = AT(deny_private),
+     .help = "refuse a server with a private or loopback address"},
+    {.name = "ca_file",
+     .type = TR_TYPE_PATH,
+     .offset = AT(ca_file),
+     .help = "certificates to trust, instead of the system's"},
+    {.name = "proxy",
+     .type = TR_TYPE_URL,
+     .flags = TR_OPTION_OPERATOR,
+     .offset = AT(proxy),
+     .help = "an HTTP proxy"},
+    {.name = "insecure",
+     .type = TR_TYPE_BOOL,
+     .flags = TR_OPTION_OPERATOR,
+     .dflt = "false",
+     .offset = AT(insecure),
+     .help = "do not verify certificates"},
+};
+
+static tr_status judge_field(tr_str name, tr_error *error)
+{
+    static const struct {
+        const char *name, *remedy;
+    } refused[] = {
+        {"continuous", "take it out: tailrace has it run whenever the source changes"},
+        {"cancel", "take it out: disable the rule to end it"},
+        {"source", "it is an option of its own"},
+        {"target", "it is an option of its own"},
+    };
+
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        if (tr_str_eq(name, tr_str_c(refused[i].name)))
+            return tr_fail(error, TR_EINVAL, "body has the field %s; %s", refused[i].name,
+                           refused[i].remedy);
+    return TR_OK;
+}
+
+static tr_status judge_body(const tr_self *self, tr_error *error)
+{
+    const tr_json *json = self->json;
+    char why[160] = "it is not an object";
+    tr_error reason = {.size = sizeof(reason), .cap = sizeof(why), .buf = why};
+    tr_status status = TR_OK;
+    const tr_json_value *value;
+    tr_json_value *root = NULL;
+    void *cursor = NULL;
+    tr_str name;
+
+    if (!self->options.body)
+        return TR_OK;
+    if (json->parse(tr_str_c(self->options.body), &root, &reason) != TR_OK ||
+        json->type(root) != TR_JSON_OBJECT)
+        status = tr_fail(error, TR_EINVAL,
+                         "body is not a JSON object: %s; write it as "
+                         "\"{\\\"create_target\\\":true}\"",
+                         why);
+    while (status == TR_OK && json->next(root, &cursor, &name, &value))
+        status = judge_field(name, error);
+    json->free(root);
+    return status;
+}
+
+static tr_status judge_endpoint(const char *option, const char *text,
+                                struct endpoint *ret_endpoint, tr_error *error)
+{
+    char why[200] = "";
+    tr_error reason = {.size = sizeof(reason), .cap = sizeof(why), .buf = why};
+
+    if (endpoint_parse(text, ret_endpoint, &reason) == TR_OK)
+        return TR_OK;
+    return tr_fail(error, TR_EINVAL, "%s %s", option, why);
+}
+
+tr_status options_judge(const tr_self *self, tr_error *error)
+{
+    const struct options *options = &self->options;
+    struct endpoint source, target;
+    tr_status status = judge_endpoint("source", options->source, &source, error);
+
+    if (status == TR_OK)
+        status = judge_endpoint("target", options->target, &target, error);
+    if (status == TR_OK)
+        status = judge_body(self, error);
+    if (status == TR_OK && !source.is_url && !options->server)
+        return tr_fail(error, TR_EINVAL,
+                       "source is the name of a database, but nothing says of which server; "
+                       "set server, or write source as a URL");
+    return status;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of replicator share: an instance, and the one replication it has under way.
+ *
+ *     replicator.c  the descriptor, and an instance's life
+ *     options.c     the table of options, and what a table cannot say
+ *     endpoint.c    source and target: a URL taken apart, or the name of a database
+ *     body.c        the request's body, with passwords that nobody else sees
+ *     run.c         batches in, one replication after the other, outcomes out
+ *     answer.c      what the server's answer means
+ *     explain.c     tr.explain/1
+ *
+ * An instance costs little while nothing changes: its options, and no buffer, timer or
+ * connection. There may be ten thousand.
+ */
+#ifndef REPLICATOR_H
+#define REPLICATOR_H
+
+#include <tailrace/sdk.h>
+
+#include <tailrace/ext/http.h>
+#include <tailrace/ext/json.h>
+#include <tailrace/ext/secrets.h>
+#include <tailrace/ext/timer.h>
+
+#include <stdbool.h>
+
+enum { MESSAGE_MAX = 256 };
+
+/* Options as tr_bind() fills them in. */
+struct options {
+    char *source, *target, *server, *body, *ca_file, *proxy;
+    int64_t delay_ms, timeout_ms, connect_timeout_ms, max_connections;
+    int32_t deny_private, insecure;
+};
+
+/* A batch in hand. */
+struct part {
+    struct part *next;
+    tr_ticket ticket;
+    int64_t deadline_ms;
+    uint32_t count;
+};
+
+struct tr_self {
+    const tr_host *host;
+    const tr_http *http;
+    const tr_json *json;
+    const tr_secrets *secrets;
+    const tr_timer *timer;
+    struct options options;
+    tr_http_client *client;
+
+    struct part *covered; /* the replication under way began after their changes were there */
+    struct part *waiting; /* for the next one                                              */
+    bool running;
+    bool late;        /* the one under way was given up for its time                       */
+    bool sure;        /* the one before was heard to its end: no other can be joined       */
+    int64_t begun_ms; /* when the one under way was asked for                              */
+    int64_t due_ms;   /* when what was collected shall run; 0: nothing was                 */
+    uint64_t request, guard;
+};
+
+/* What an answer means. */
+struct verdict {
+    tr_status status; /* TR_OK, TR_RETRY or TR_REJECT                                      */
+    bool heard;       /* that replication is over: the next one is another                 */
+    bool again;       /* it may have begun before it was asked for: ask once more          */
+    uint32_t retry_after_ms;
+    char message[MESSAGE_MAX];
+};
+
+/* A URL or a database name, in slices of its text. */
+struct endpoint {
+    bool is_url;
+    tr_str scheme;   /* "https://"                                                          */
+    tr_str user;     /* as the URL has it, percent-encoded; empty: none                     */
+    tr_str password; /* the same                                                            */
+    tr_str hostname; /* without port                                                        */
+    tr_str rest;     /* host, port and path                                                 */
+};
+
+/* Text into a buffer that is as long as it is: what does not fit is only counted. So it is
+ * written twice, and no copy of a secret stays behind in memory that was outgrown. */
+struct out {
+    char *ptr;
+    size_t len, cap;
+};
+
+/* options.c [control] */
+enum { OPTIONS_COUNT = 12 };
+extern const tr_option replicator_options[OPTIONS_COUNT];
+tr_status options_judge(const tr_self *self, tr_error *error);
+
+/* endpoint.c */
+/* TR_EINVAL: neither http(s)://HOST/DATABASE nor a name. */
+tr_status endpoint_parse(const char *text, struct endpoint *ret_endpoint, tr_error *error);
+/* Appends the URL to ask: `server`, or the source's server, with /_replicate. */
+void endpoint_add_server(struct out *out, const struct options *options);
+/* Appends it as a person may see it. */
+void endpoint_add_shown(struct out *out, const char *text);
+
+/* body.c */
+void out_add(struct out *out, tr_str text);
+void out_add_c(struct out *out, const char *text);
+/* The fields of the option `body`, without their braces. */
+tr_str body_fields(const struct options *options);
+/* The body, on the heap: give it back with body_free(). TR_ENOENT: a password is not known,
+ * `message` says which. TR_EAGAIN: no memory. */
+tr_status body_make(const tr_self *self, tr_str *ret_body, char message[MESSAGE_MAX]);
+void body_free(tr_str body);
+
+/* answer.c */
+void answer_judge(const tr_self *self, const tr_http_response *response, int64_t elapsed_ms,
+                  struct verdict *ret_verdict);
+
+/* run.c [worker] */
+int64_t now_ms(void);
+tr_status run_process(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome);
+
+/* explain.c */
+const void *explain_table(void);
+
+#endif
