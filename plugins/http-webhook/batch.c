@@ -27,8 +27,9 @@ static struct job *job_new(tr_self *self)
     if (!job)
         return NULL;
     job->self = self;
-    job->slot = self->jobs_count;
-    self->jobs[self->jobs_count++] = job;
+    job->all = atomic_load(&self->jobs);
+    atomic_store(&self->jobs, job);
+    self->jobs_count++;
     return job;
 }
 
@@ -86,7 +87,7 @@ struct job *job_take(tr_self *self, const tr_batch *batch)
     job->flight = NULL;
     for (uint32_t i = 0; i < batch->count; i++)
         job->items[i] = TR_RETRY;
-    atomic_store(&self->slots[job->slot].ticket, batch->ticket);
+    atomic_store(&job->ticket, batch->ticket);
     return job;
 }
 
@@ -104,10 +105,9 @@ uint32_t job_time_left(const struct job *job)
  * request that has less time than it may need. */
 bool job_is_late(const struct job *job)
 {
-    struct slot *slot = &job->self->slots[job->slot];
     uint32_t left = job_time_left(job);
 
-    if (atomic_load(&slot->cancelled) == job->batch->ticket || left <= 1)
+    if (atomic_load(&job->cancelled) == job->batch->ticket || left <= 1)
         return true;
     return job->settled > 0 && left < job->enough_ms;
 }
@@ -149,7 +149,7 @@ static void finish(struct job *job)
     tr_outcome outcome;
 
     outcome_of(job, &outcome);
-    atomic_store(&self->slots[job->slot].ticket, 0);
+    atomic_store(&job->ticket, 0);
     self->host->complete(self->host, ticket, &outcome);
     job->batch = NULL;
     job->link = self->idle;

@@ -3,7 +3,8 @@
  * http-webhook: sends changes to an HTTP endpoint, one request a change or one for many.
  *
  * Here is its descriptor and the life of an instance; webhook.h says what stands where. All
- * runs on the instance's worker, but for check() and for cancel(), which only leaves a mark.
+ * runs on the instance's worker, but for check() and for cancel(), which only leaves a mark,
+ * and nothing waits.
  */
 #include "webhook.h"
 
@@ -34,9 +35,9 @@ static tr_status webhook_open(const tr_host *host, tr_self **ret_self, tr_error 
 
 static tr_status webhook_configure(tr_self *self, const tr_config *config, tr_error *error)
 {
-    for (uint32_t i = 0; i < self->jobs_count; i++) {
-        free(self->jobs[i]->headers); /* another plan has another number of them */
-        self->jobs[i]->headers = NULL;
+    for (struct job *job = atomic_load(&self->jobs); job; job = job->all) {
+        free(job->headers); /* another plan has another number of them */
+        job->headers = NULL;
     }
     options_free(self);
     return options_load(self, config, error);
@@ -103,9 +104,9 @@ static tr_status webhook_process(tr_self *self, const tr_batch *batch, tr_outcom
 
 static void webhook_cancel(tr_self *self, tr_ticket ticket)
 {
-    for (uint32_t i = 0; i < JOBS_MAX; i++)
-        if (atomic_load(&self->slots[i].ticket) == ticket)
-            atomic_store(&self->slots[i].cancelled, ticket);
+    for (struct job *job = atomic_load(&self->jobs); job; job = job->all)
+        if (atomic_load(&job->ticket) == ticket)
+            atomic_store(&job->cancelled, ticket);
 }
 
 static tr_status webhook_stop(tr_self *self, int64_t deadline_ms)
@@ -119,9 +120,13 @@ static tr_status webhook_stop(tr_self *self, int64_t deadline_ms)
 
 static void webhook_close(tr_self *self)
 {
+    struct job *job = atomic_load(&self->jobs), *next;
+
     (void)webhook_stop(self, 0);
-    for (uint32_t i = 0; i < self->jobs_count; i++)
-        job_free(self->jobs[i]);
+    for (; job; job = next) {
+        next = job->all;
+        job_free(job);
+    }
     options_free(self);
     hasher_free(self->hasher);
     free(self);
@@ -135,7 +140,7 @@ static const void *webhook_get_ext(const char *id)
 static const tr_plugin webhook = {
     TR_DESCRIPTOR("http-webhook", "1.0.0", "sends changes to an HTTP endpoint"),
     .license = "Apache-2.0",
-    .caps = TR_CAP_CONCURRENT,
+    .caps = TR_CAP_CONCURRENT | TR_CAP_NEVER_BLOCKS,
     .max_inflight = JOBS_MAX,
     TR_OPTIONS(webhook_options),
     .check = webhook_check,

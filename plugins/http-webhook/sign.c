@@ -14,6 +14,8 @@ enum { SHA256_SIZE = 32 };
 struct hasher {
     EVP_MD *algorithm;
     EVP_MD_CTX *context;
+    size_t len; /* of what is collected: many small updates cost more than hashing          */
+    unsigned char bytes[512];
 };
 
 struct signer {
@@ -57,6 +59,22 @@ void hasher_free(struct hasher *hasher)
 void hasher_begin(struct hasher *hasher)
 {
     EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL);
+    hasher->len = 0;
+}
+
+static void hash(struct hasher *hasher, const void *bytes, size_t len)
+{
+    if (len > sizeof(hasher->bytes) - hasher->len) {
+        EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len);
+        hasher->len = 0;
+    }
+    if (len > sizeof(hasher->bytes)) {
+        EVP_DigestUpdate(hasher->context, bytes, len);
+        return;
+    }
+    if (len > 0)
+        memcpy(hasher->bytes + hasher->len, bytes, len);
+    hasher->len += len;
 }
 
 void hasher_add(struct hasher *hasher, tr_str text)
@@ -66,14 +84,15 @@ void hasher_add(struct hasher *hasher, tr_str text)
 
     for (int i = 0; i < 8; i++)
         prefix[i] = (unsigned char)(len >> (8 * i)); /* the same on every machine */
-    EVP_DigestUpdate(hasher->context, prefix, sizeof(prefix));
-    EVP_DigestUpdate(hasher->context, text.ptr, text.len);
+    hash(hasher, prefix, sizeof(prefix));
+    hash(hasher, text.ptr, text.len);
 }
 
 void hasher_end(struct hasher *hasher, struct digest *ret_digest)
 {
     unsigned char whole[SHA256_SIZE];
 
+    EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len);
     EVP_DigestFinal_ex(hasher->context, whole, NULL);
     memcpy(ret_digest->bytes, whole, DIGEST_SIZE);
 }

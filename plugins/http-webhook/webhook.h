@@ -61,7 +61,9 @@ struct flight;
 struct job {
     tr_self *self;
     struct job *link; /* of the free ones, of those that wait, of a flight                 */
-    uint32_t slot;
+    struct job *all;  /* the next of all jobs of the instance                              */
+    /* Which batch it has, and whether that was cancelled: all that cancel() may touch. */
+    _Atomic uint64_t ticket, cancelled;
     const tr_batch *batch;
     int32_t *items; /* outcomes; TR_RETRY until one is known                               */
     uint32_t items_cap;
@@ -83,11 +85,6 @@ struct job {
     struct flight *flight;
 };
 
-/* Which batch is in a slot, and which was cancelled: all that cancel() may touch. */
-struct slot {
-    _Atomic uint64_t ticket, cancelled;
-};
-
 struct tr_self {
     const tr_host *host;
     const tr_http *http;
@@ -103,10 +100,9 @@ struct tr_self {
     tr_http_client *client;
 
     struct job *idle, *waiting; /* waiting: with `block`, in order                         */
-    struct job *jobs[JOBS_MAX];
+    struct job *_Atomic jobs;   /* all; cancel() walks them while more are made              */
     uint32_t jobs_count, active;
     struct flight *flights;
-    struct slot slots[JOBS_MAX];
 };
 
 /* What an answer means for those who wait for it. */
