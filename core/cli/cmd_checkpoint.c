@@ -8,10 +8,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/print.h"
+#include "cli/seq.h"
 #include "cli/site.h"
 #include "config/near.h"
-#include "json/tree.h"
-#include "json/value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -219,43 +218,6 @@ static int show(struct args *args)
 
 /* ---- set ---- */
 
-static bool is_digits(tr_str text)
-{
-    size_t n = 0;
-
-    while (n < text.len && text.ptr[n] >= '0' && text.ptr[n] <= '9')
-        n++;
-    return n > 0 && n == text.len;
-}
-
-/* The raw JSON of a seq as a person gives it. A number stays one where the source counts in
- * numbers: `old` is what stands there now. ERR_DATA with a line on stderr. */
-static int seq_of(tr_str given, tr_str old, struct buf *out)
-{
-    char why[160] = "";
-    tr_error error = {.size = sizeof(error), .cap = sizeof(why), .buf = why};
-    tr_json_value *tree;
-
-    if (str_eq(given, STR("beginning")) || str_eq(given, STR("0"))) {
-        buf_add_c(out, "0");
-    } else if (given.len > 0 && strchr("\"[", given.ptr[0])) {
-        if (json_tree_parse(given, &tree, &error) != TR_OK) {
-            print_error("the seq begins as JSON does and is none: %s", why);
-            return ERR_DATA;
-        }
-        json_tree_free(tree);
-        buf_add_str(out, given);
-    } else if (is_digits(given) && json_type_of(old) == JSON_NUMBER && !str_eq(old, STR("0"))) {
-        buf_add_str(out, given);
-    } else if (given.len > 0) {
-        json_write_string(out, given);
-    } else {
-        print_error("the seq is empty; give one, or \"beginning\"");
-        return ERR_DATA;
-    }
-    return 0;
-}
-
 static int print_several(const struct search *search)
 {
     print_error("\"" STR_FMT "\" is more than one stream: name " STR_FMT " or " STR_FMT,
@@ -268,7 +230,7 @@ static int set_seq(struct store *store, struct store_checkpoint *checkpoint, con
 {
     struct buf seq = {0};
     struct error error;
-    int rc = seq_of(str_c(given), checkpoint->seq, &seq);
+    int rc = seq_parse(str_c(given), checkpoint->seq, &seq);
 
     if (rc < 0) {
         buf_fini(&seq);

@@ -137,7 +137,7 @@ static int list_all(const struct args *args, const struct site *site)
 static void add_caps(struct buf *out, uint32_t caps)
 {
     static const char *const words[] = {"concurrent", "ordered", "needs documents",
-                                        "needs all leaves"};
+                                        "needs all leaves", "never blocks"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (caps & (1u << i))
@@ -214,6 +214,7 @@ static const struct core_table core_tables[] = {
     {"main", settings_main_options, &settings_main_count},
     {"source", settings_source_options, &settings_source_count},
     {"rule", settings_rule_options, &settings_rule_count},
+    {"documents", settings_documents_options, &settings_documents_count},
 };
 
 static int show_core(const struct args *args, const char *wanted)
@@ -238,7 +239,8 @@ static int show_core(const struct args *args, const char *wanted)
     if (args->json && found)
         print_json(&out);
     buf_fini(&out);
-    return found ? EX_OK : args_wrong(args, "--core has the tables main, source and rule");
+    return found ? EX_OK
+                 : args_wrong(args, "--core has the tables main, source, rule and documents");
 }
 
 static int run(struct args *args)
@@ -264,10 +266,13 @@ const struct command command_plugins = {
     .summary = "List the plugins, or the options of one",
     .text = "A plugin that is there and cannot be used is listed with the reason. An option "
             "that is\n"
-            "marked [live] is changed by a reload without a new start of its rule.",
+            "marked [live] is changed by a reload without a new start of its rule, and one "
+            "that is\n"
+            "marked [file] cannot be set by a document of a database.",
     .options =
         (const struct args_option[]){
-            {"core", 0, NULL, "tailrace's own options: NAME is main, source or rule"},
+            {"core", 0, NULL,
+             "tailrace's own options: NAME is main, source, rule or documents"},
             {"man", 0, NULL, "the options of NAME as paragraphs of a man page"},
             {.name = NULL},
         },

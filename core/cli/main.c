@@ -16,6 +16,7 @@
 
 static const struct command *const commands[] = {
     &command_run,
+    &command_status,
     &command_check,
     &command_explain,
     &command_try,
@@ -28,6 +29,8 @@ static const struct command *const commands[] = {
     &command_dead_letter_show,
     &command_dead_letter_replay,
     &command_dead_letter_purge,
+    &command_backfill,
+    &command_spiegel_import,
     NULL,
 };
 

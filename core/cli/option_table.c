@@ -112,8 +112,9 @@ static void add_rows(struct table *table, const char *prefix, const tr_option *o
         table_add(table, buf_str(&type));
         table_add(table, str_c(default_text(option)));
         table_add(table, buf_str(&range));
-        table_addf(table, "%s%s%s", help_text(option),
+        table_addf(table, "%s%s%s%s", help_text(option),
                    option->flags & TR_OPTION_LIVE ? " [live]" : "",
+                   option->flags & TR_OPTION_OPERATOR ? " [file]" : "",
                    option->flags & TR_OPTION_DEPRECATED ? " [deprecated]" : "");
         buf_add_char(&name, '.');
         /* A table may hold itself; nobody nests options deeper than this. */
@@ -159,6 +160,7 @@ static void add_objects(struct buf *out, const char *key, const tr_option *optio
         json_bool(out, "required", option->flags & TR_OPTION_REQUIRED);
         json_bool(out, "list", option->flags & TR_OPTION_LIST);
         json_bool(out, "live", option->flags & TR_OPTION_LIVE);
+        json_bool(out, "operator", option->flags & TR_OPTION_OPERATOR);
         json_bool(out, "deprecated", option->flags & TR_OPTION_DEPRECATED);
         if (option->dflt)
             json_str(out, "default", str_c(option->dflt));
@@ -258,6 +260,8 @@ static void print_paragraphs(const char *prefix, const tr_option *options, uint3
         }
         if (option->flags & TR_OPTION_LIVE)
             fputs("\nA reload changes it in flight.", stdout);
+        if (option->flags & TR_OPTION_OPERATOR)
+            fputs("\nNot in a document of a database.", stdout);
         if (option->flags & TR_OPTION_DEPRECATED)
             fputs("\nDeprecated.", stdout);
         putchar('\n');

@@ -4,9 +4,7 @@
  */
 #include "cli/print.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
-#include "json/value.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,15 +12,24 @@
 
 /* ---- lines ---- */
 
-static bool is_control(char c)
+/* The bytes of a control character; 0: it is none. A terminal obeys U+0080 to U+009F as it does
+ * the ASCII ones: U+009B is ESC [. */
+static size_t control_size(tr_str text)
 {
-    return (unsigned char)c < 0x20 || c == 0x7f;
+    unsigned char first = (unsigned char)text.ptr[0];
+
+    if (first < 0x20 || first == 0x7f)
+        return 1;
+    return first == 0xc2 && text.len > 1 && (unsigned char)text.ptr[1] < 0xa0 ? 2 : 0;
 }
 
 static void write_clean(FILE *file, tr_str text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        putc(is_control(text.ptr[i]) ? '?' : text.ptr[i], file);
+    while (text.len > 0) {
+        size_t size = control_size(text);
+        putc(size > 0 ? '?' : text.ptr[0], file);
+        text = str_from(text, size > 0 ? size : 1);
+    }
 }
 
 void print_error(const char *fmt, ...)
@@ -144,9 +151,11 @@ static void print_row(const struct table *table, const tr_str *cells, const size
     while (last > 0 && cells[last].len == 0)
         last--;
     for (int i = 0; i <= last; i++) {
+        int pad = (int)(widths[i] - width(cells[i]));
+        printf("%*s", table->right[i] ? pad : 0, "");
         write_clean(stdout, cells[i]);
         if (i < last)
-            printf("%*s", (int)(widths[i] - width(cells[i]) + 2), "");
+            printf("%*s", (table->right[i] ? 0 : pad) + 2, "");
     }
     putchar('\n');
 }
@@ -172,61 +181,4 @@ void table_print(struct table *table)
         print_row(table, table->cells + i, widths);
     free(table->cells);
     arena_fini(&table->arena);
-}
-
-/* ---- JSON ---- */
-
-static void begin_member(struct buf *out, const char *key)
-{
-    char last = out->len > 0 ? out->ptr[out->len - 1] : '{';
-
-    if (last != '{' && last != '[')
-        buf_add_char(out, ',');
-    if (!key)
-        return;
-    json_write_string(out, str_c(key));
-    buf_add_char(out, ':');
-}
-
-void json_begin(struct buf *out, const char *key, char bracket)
-{
-    begin_member(out, key);
-    buf_add_char(out, bracket);
-}
-
-void json_end(struct buf *out, char bracket)
-{
-    buf_add_char(out, bracket);
-}
-
-void json_str(struct buf *out, const char *key, tr_str value)
-{
-    begin_member(out, key);
-    json_write_string(out, value);
-}
-
-void json_num(struct buf *out, const char *key, int64_t value)
-{
-    begin_member(out, key);
-    buf_addf(out, "%" PRId64, value);
-}
-
-void json_bool(struct buf *out, const char *key, bool value)
-{
-    begin_member(out, key);
-    buf_add_c(out, value ? "true" : "false");
-}
-
-void json_raw(struct buf *out, const char *key, tr_str value)
-{
-    begin_member(out, key);
-    buf_add_str(out, value.len > 0 ? value : STR("null"));
-}
-
-void json_time(struct buf *out, const char *key, int64_t wall_ms)
-{
-    char text[CLOCK_TEXT];
-
-    clock_format(wall_ms, text);
-    json_str(out, key, str_c(text));
 }
