@@ -34,9 +34,9 @@ void http_slot_arm(struct http_slot *slot)
         nearer(&due, slot->begun_ms, call->first_byte_ms);
     else if (!is_paused(call))
         nearer(&due, slot->heard_ms, call->idle_ms);
-    if (due == INT64_MAX)
-        loop_clear_timer(loop, &slot->timer);
-    else
+    /* One that is set and fires too early is set again then: mostly no call needs it at all,
+     * and setting and clearing it for each would cost more. */
+    if (due != INT64_MAX && !(timer_is_set(&slot->timer) && slot->timer.due_ms <= due))
         loop_set_timer(loop, &slot->timer, due - clock_ms());
 }
 
@@ -51,6 +51,8 @@ void http_slot_deadline(struct timer *timer)
     const struct http_call *call = slot->call;
     int64_t now = clock_ms();
 
+    if (!call)
+        return; /* left over from a call that is over                                      */
     if (is_past(slot->begun_ms, call->timeout_ms, now))
         http_fault_own(slot, HTTP_TIMED_OUT, "did not answer whole within %u ms",
                        call->timeout_ms);
@@ -200,9 +202,31 @@ size_t http_take_body(char *bytes, size_t size, size_t count, void *data)
     return len;
 }
 
+/* The last of the lines with this name. */
+static bool find_line(tr_str head, const char *name, tr_str *ret_value)
+{
+    bool found = false;
+
+    while (head.len > 0) {
+        size_t len = str_find(head, '\n');
+        tr_str line = str_n(head.ptr, len);
+        size_t colon = str_find(line, ':');
+
+        if (colon < len && http_name_is(str_n(line.ptr, colon), name)) {
+            *ret_value = str_trim(str_from(line, colon + 1));
+            found = true;
+        }
+        head = str_from(head, len + 1);
+    }
+    return found;
+}
+
 bool http_answer_header(struct http_call *call, const char *name, tr_str *ret_value)
 {
     struct curl_header *header;
+
+    if (call->slot && call->slot->by_wire)
+        return find_line(buf_str(&call->slot->head), name, ret_value);
 
     if (!call->slot || !call->slot->easy ||
         curl_easy_header(call->slot->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)

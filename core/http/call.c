@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/wire.h"
 
 bool http_is_active(const struct http_call *call)
 {
@@ -50,18 +51,26 @@ static void slot_reset_answer(struct http_slot *slot)
     slot->received = 0;
     slot->end = HTTP_ANSWERED;
     slot->error[0] = slot->detail[0] = '\0';
+    slot->by_wire = slot->connecting = false;
+    slot->os_error = 0;
     buf_clear(&slot->body);
+    buf_clear(&slot->head);
     free(slot->next_url);
     slot->next_url = NULL;
 }
 
-static void slot_detach(struct http_slot *slot)
+void http_slot_remove(struct http_slot *slot)
 {
-    loop_clear_timer(slot->pool->http->loop, &slot->timer);
-    list_remove(&slot->later_link);
     if (slot->added)
         curl_multi_remove_handle(slot->pool->multi, slot->easy);
-    slot->added = false;
+    slot->added = slot->connecting = false;
+}
+
+static void slot_detach(struct http_slot *slot)
+{
+    list_remove(&slot->later_link);
+    http_slot_remove(slot);
+    http_wire_drop(slot);
 }
 
 static void slot_give_back(struct http_slot *slot)
@@ -77,6 +86,8 @@ static void slot_give_back(struct http_slot *slot)
     list_push_front(&pool->idle, &slot->link);
     if (slot->body.cap > 65536)
         buf_fini(&slot->body);
+    if (slot->head.cap > 65536)
+        buf_fini(&slot->head);
 }
 
 void http_slot_drop(struct http_slot *slot)
@@ -106,6 +117,26 @@ static bool slot_add(struct http_slot *slot, tr_str basic, tr_str cookie)
     }
     slot->added = true;
     return true;
+}
+
+bool http_slot_connect(struct http_slot *slot)
+{
+    if (!http_slot_prepare_connect(slot) ||
+        curl_multi_add_handle(slot->pool->multi, slot->easy) != CURLM_OK)
+        return false;
+    slot->added = slot->connecting = true;
+    return true;
+}
+
+static bool slot_add_wire(struct http_slot *slot, const struct http_target *target)
+{
+    slot_reset_answer(slot);
+    slot->by_wire = true;
+    http_wire_compose(slot, target->origin, str_n(target->basic.ptr, target->basic.len));
+    if (slot->easy && http_wire_send(slot, target->origin))
+        return true;
+    http_fault_own(slot, HTTP_FAILED, "cannot be reached: libcurl does not take the URL");
+    return false;
 }
 
 static void set_url(struct http_slot *slot, const struct http_target *target)
@@ -142,7 +173,9 @@ static void dispatch(struct http_pool *pool, struct http_call *call, tr_str cook
         } else if (target->refused) {
             slot->refused = true;
             http_fault(slot, CURLE_COULDNT_CONNECT);
-        } else if (slot_add(slot, str_n(target->basic.ptr, target->basic.len), cookie)) {
+        } else if (http_wire_fits(slot)
+                       ? slot_add_wire(slot, target)
+                       : slot_add(slot, str_n(target->basic.ptr, target->basic.len), cookie)) {
             http_slot_arm(slot);
             return;
         }
@@ -290,6 +323,9 @@ static void renew(struct http_slot *slot)
 
 void http_slot_over(struct http_slot *slot, CURLcode code)
 {
+    if (slot->connecting && slot->call && slot->end == HTTP_ANSWERED && code == CURLE_OK &&
+        http_wire_adopt(slot))
+        return;
     slot_detach(slot);
     if (!slot->call) {
         http_slot_drop(slot);
@@ -367,7 +403,6 @@ void http_cancel(struct http_call *call)
     }
     if (pool->in_curl) {
         slot->call = NULL;
-        loop_clear_timer(pool->http->loop, &slot->timer);
         do_later(pool, &pool->ended, slot);
         return;
     }
@@ -379,7 +414,7 @@ void http_cancel(struct http_call *call)
 
 void http_pause(struct http_call *call)
 {
-    if (!call->pool || (call->bits & HTTP_CALL_PAUSED))
+    if (!call->pool || !call->on_data || (call->bits & HTTP_CALL_PAUSED))
         return;
     call->bits |= HTTP_CALL_PAUSED;
     /* Harmless where there is no connection yet: http_take_body() asks the bit again. */

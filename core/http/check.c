@@ -14,10 +14,14 @@ bool http_name_is(tr_str name, const char *other)
 
 static bool is_token(tr_str text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] <= 0x20 || (unsigned char)text.ptr[i] >= 0x7f ||
-            strchr("\"(),/:;<=>?@[\\]{}", text.ptr[i]))
+    /* A bit for each byte from 0x20 to 0x7f that may stand in a name. */
+    static const uint32_t may[] = {0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20 || c > 0x7f || !(may[(c - 0x20) / 32] >> (c & 31) & 1))
             return false;
+    }
     return text.len > 0;
 }
 

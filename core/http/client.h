@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP client: libcurl's multi interface on the loop.
+ * The HTTP client: libcurl's multi interface on the loop, and beside it a way for many small
+ * requests on which libcurl only connects (wire.h).
  *
  * A pool is a set of connections with settings: one for each source, one for each client of a
  * plugin. Pools share nothing, so that what one may reach is never reached by another over a
@@ -36,6 +37,8 @@ struct http_options {
     bool deny_private;           /* refuse loopback and private addresses, after look-up; link-
                                     local ones always are. Behind a proxy only addresses written
                                     in the URL can be judged                               */
+    bool direct;                 /* many small requests: those to http:// without on_head and
+                                    on_data pass by libcurl once they are connected (wire.h) */
     uint32_t connect_timeout_ms; /* name look-up, TCP and TLS; 0: 10 s                     */
     uint32_t max_connections;    /* calls under way at once, others wait in order; 0: 8    */
     uint32_t max_redirects;      /* 0: a redirect is an answer like others; at most 3      */
@@ -96,8 +99,9 @@ struct http_call {
                                while the call is paused                                    */
     uint32_t read_size;     /* most bytes of one read; 0: 16 KB; up to 512 KB. libcurl cuts
                                what it read into pieces of 16 KB for on_data               */
-    uint32_t gather_ms;     /* while bytes come in small pieces, wait so long for more before
-                               each read; what comes after a silence does not wait; 0: never */
+    uint32_t gather_ms;     /* while bytes come in small pieces, wait up to so long for more
+                               before each read, by what the ones before took; what comes
+                               after a silence does not wait; 0: never                     */
 
     /* The body goes to on_data as it comes; without on_data up to keep_max bytes of it are kept
      * for on_done, and the rest is dropped (keep_strict: ends the call, HTTP_TOO_LONG). */
@@ -134,8 +138,8 @@ void http_cancel(struct http_call *call);
 /* True from http_start() until on_done or http_cancel(). */
 bool http_is_active(const struct http_call *call);
 
-/* Stops on_data until http_resume(), from anywhere. What was read before is delivered once,
- * later, never from within http_resume(). */
+/* Stops on_data, if the call has it, until http_resume(), from anywhere. What was read before
+ * is delivered once, later, never from within http_resume(). */
 void http_pause(struct http_call *call);
 void http_resume(struct http_call *call);
 

@@ -40,9 +40,10 @@ void http_fault_own(struct http_slot *slot, enum http_end end, const char *fmt, 
 
 static const char *system_words(const struct http_slot *slot)
 {
-    long number = 0;
+    long number = slot->os_error;
 
-    curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &number);
+    if (!number)
+        curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &number);
     return number ? strerror((int)number) : "no answer";
 }
 

@@ -5,6 +5,7 @@
 #include "http/pool.h"
 
 #include "base/mem.h"
+#include "http/wire.h"
 
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ static void take_limits(struct http_pool *pool, const struct http_options *optio
     pool->secrets = options->secrets;
     pool->insecure = options->insecure;
     pool->deny_private = options->deny_private;
+    pool->direct = options->direct;
     pool->connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms
                                                            : DEFAULT_CONNECT_MS;
     pool->max_connections = options->max_connections ? options->max_connections
@@ -90,6 +92,7 @@ int http_pool_new(struct http *http, const struct http_options *options,
     list_init(&pool->idle);
     list_init(&pool->ended);
     list_init(&pool->resumed);
+    list_init(&pool->wires);
     take_limits(pool, options);
     rc = take_ca_file(pool, options->ca_file, error);
     if (rc == 0)
@@ -131,6 +134,7 @@ void http_pool_free(struct http_pool *pool)
     }
     while ((link = list_pop(&pool->idle)))
         http_slot_free(list_entry(link, struct http_slot, link));
+    http_wires_fini(pool);
     curl_multi_cleanup(pool->multi);
     curl_share_cleanup(pool->share);
     loop_clear_timer(pool->http->loop, &pool->timer);

@@ -4,7 +4,8 @@
  *
  * A call goes: checked and queued (call.c), given a slot and its options (slot.c), answered in
  * callbacks of libcurl (answer.c), whose sockets and timer live on the loop (socket.c),
- * followed, repeated or handed over (call.c). Loop thread.
+ * followed, repeated or handed over (call.c). Small ones go without libcurl (wire.h). Loop
+ * thread.
  */
 #ifndef HTTP_POOL_H
 #define HTTP_POOL_H
@@ -15,6 +16,7 @@
 #include <curl/curl.h>
 
 struct http_socket;
+struct http_wire;
 
 struct http {
     struct loop *loop;
@@ -55,7 +57,7 @@ struct http_pool {
     CURLSH *share; /* TLS sessions, so that a new connection need not start from nothing   */
     struct secrets *secrets;
     char *ca_file, *proxy;
-    bool insecure, deny_private;
+    bool insecure, deny_private, direct;
     uint32_t connect_timeout_ms, max_connections, max_redirects;
 
     struct http_target target;
@@ -66,6 +68,8 @@ struct http_pool {
     struct list busy, idle; /* slots, by link                                             */
     struct list ended;      /* slots to be cleared away, by later_link                    */
     struct list resumed;    /* slots to be read again, by later_link                      */
+    struct list wires;      /* idle ones, the last used first                             */
+    uint32_t wires_idle;
     uint32_t running, queued;
     bool in_curl; /* libcurl is on the stack: handles must not be added or removed         */
 };
@@ -86,6 +90,12 @@ struct http_slot {
     CURL *easy;
     struct list link, later_link;
     bool added; /* to the multi                                                            */
+    struct http_wire *wire;   /* that the call is on                                      */
+    bool by_wire, connecting; /* it goes by wire; libcurl opens one for it                */
+    bool to_head;             /* by wire: the method is HEAD                              */
+    tr_str payload;           /* by wire: the body, behind `lines`                        */
+    struct buf head;          /* by wire: of the answer                                   */
+    int os_error;             /* by wire: what the socket said                            */
 
     /* The request; what was set stays set on the easy handle. */
     struct buf url;
@@ -93,8 +103,9 @@ struct http_slot {
     struct buf parsed_url;
     char verb[32];
     enum http_method method;
+    bool connect_only;
     uint32_t read_size;
-    struct buf lines; /* header lines, each with a NUL; holds secrets                      */
+    struct buf lines; /* header lines, each with a NUL; by wire: all of the head; secrets  */
     struct curl_slist *nodes;
     size_t nodes_len, nodes_cap;
 
@@ -136,6 +147,12 @@ void http_slot_over(struct http_slot *slot, CURLcode code);
 /* Lets go of the call without a word. */
 void http_slot_drop(struct http_slot *slot);
 
+/* Has libcurl open a connection for slot->url and no more. False: it does not. */
+bool http_slot_connect(struct http_slot *slot);
+
+/* Takes the easy handle off the multi. */
+void http_slot_remove(struct http_slot *slot);
+
 /* ---- slot.c ---- */
 
 struct http_slot *http_slot_new(struct http_pool *pool);
@@ -145,12 +162,18 @@ void http_slot_free(struct http_slot *slot);
  * empty. False: libcurl does not take the URL. */
 bool http_slot_prepare(struct http_slot *slot, tr_str basic, tr_str cookie);
 
+/* The same for a connection alone. */
+bool http_slot_prepare_connect(struct http_slot *slot);
+
+/* The method that the call is sent with, and whether with a body, be it an empty one. */
+bool http_slot_verb(const struct http_slot *slot, const char **ret_verb);
+
 /* ---- answer.c ---- */
 
 size_t http_take_head(char *line, size_t size, size_t count, void *slot);
 size_t http_take_body(char *bytes, size_t size, size_t count, void *slot);
 
-/* Sets the timer to the nearest deadline. */
+/* Sees to it that the timer fires at the nearest deadline, or before. */
 void http_slot_arm(struct http_slot *slot);
 void http_slot_deadline(struct timer *timer);
 
@@ -164,6 +187,9 @@ int http_socket_close(void *http, curl_socket_t fd);
 /* ---- target.c ---- */
 
 int http_target_find(struct http_pool *pool, const char *url, struct error *error);
+
+/* The length of "scheme://user@host:port". */
+size_t http_authority_len(const char *url);
 void http_target_fini(struct http_target *target);
 
 /* Is it written as an address that is not allowed? Behind a proxy nobody else asks. */

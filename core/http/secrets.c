@@ -120,17 +120,34 @@ static tr_str quoted(tr_str raw_key)
     return str_n(raw_key.ptr - 1, raw_key.len + 2);
 }
 
-static void add_entry(struct map *entries, struct buf *key, tr_str host, tr_str user,
-                      tr_str password)
-{
-    struct secret *secret = mem_new(struct secret), *old;
+/* What one file says; where another says otherwise, neither is believed: a wrong password tried
+ * a few times locks the account. */
+struct reading {
+    struct map *earlier, *entries; /* of the files before, of this one                     */
+    struct arena arena;
+    struct buf key;
+    const char *path;
+    struct error *error;
+};
 
+static int add_entry(struct reading *reading, tr_str host, tr_str user, tr_str password)
+{
+    struct secret *secret, *old;
+
+    make_key(&reading->key, host, user);
+    old = map_get(reading->earlier, buf_str(&reading->key));
+    if (old && !str_eq(str_n(old->ptr, old->len), password))
+        return error_set(reading->error, ERR_DATA,
+                         "%s: another password of \"" STR_FMT "\" at \"" STR_FMT
+                         "\" stands in a passwords file before it; take the wrong one out",
+                         reading->path, STR_ARG(user), STR_ARG(host));
+    secret = mem_new(struct secret);
     *secret = copy_secret(password);
-    make_key(key, host, user);
-    old = map_set(entries, buf_str(key), secret);
+    old = map_set(reading->entries, buf_str(&reading->key), secret);
     if (old)
         secret_fini(old);
     free(old);
+    return 0;
 }
 
 /* json_next() stops at the end and at what is malformed alike: is it the closing brace? */
@@ -146,61 +163,73 @@ static int malformed(const char *path, struct error *error)
                      "%s is not JSON of the form {\"host\": {\"user\": \"password\"}}", path);
 }
 
-static int take_users(struct map *entries, tr_str host, tr_str users, struct arena *arena,
-                      const char *path, struct error *error)
+static int take_users(struct reading *reading, tr_str host, tr_str users)
 {
-    struct buf key = {0};
+    struct arena *arena = &reading->arena;
     size_t cursor = 0;
     tr_str raw_user, user, raw, password;
     int rc = 0;
 
-    while (json_next(users, &cursor, &raw_user, &raw)) {
+    while (rc == 0 && json_next(users, &cursor, &raw_user, &raw)) {
         if (json_type_of(raw) != JSON_STRING || !json_decode(quoted(raw_user), arena, &user) ||
-            !json_decode(raw, arena, &password) || str_find(password, '\0') < password.len) {
-            rc = error_set(error, ERR_DATA,
-                           "%s: the password of \"" STR_FMT "\" at \"" STR_FMT
-                           "\" is not a string",
-                           path, STR_ARG(raw_user), STR_ARG(host));
-            break;
-        }
-        add_entry(entries, &key, host, user, password);
+            !json_decode(raw, arena, &password) || str_find(password, '\0') < password.len)
+            return error_set(reading->error, ERR_DATA,
+                             "%s: the password of \"" STR_FMT "\" at \"" STR_FMT
+                             "\" is not a string",
+                             reading->path, STR_ARG(raw_user), STR_ARG(host));
+        rc = add_entry(reading, host, user, password);
         explicit_bzero((char *)(uintptr_t)password.ptr, password.len);
     }
     if (rc == 0 && !is_at_end(users, cursor))
-        rc = malformed(path, error);
-    buf_fini(&key);
+        rc = malformed(reading->path, reading->error);
     return rc;
 }
 
-static int take_hosts(struct map *entries, tr_str text, const char *path, struct error *error)
+static int take_hosts(struct reading *reading, tr_str text)
 {
-    struct arena arena;
     size_t cursor = 0;
     tr_str raw_host, host, users;
     int rc = 0;
 
     text = str_trim(text);
     if (json_type_of(text) != JSON_OBJECT)
-        return malformed(path, error);
-    arena_init(&arena, 4096);
+        return malformed(reading->path, reading->error);
     while (rc == 0 && json_next(text, &cursor, &raw_host, &users)) {
-        if (json_type_of(users) != JSON_OBJECT || !json_decode(quoted(raw_host), &arena, &host))
-            rc = error_set(error, ERR_DATA,
-                           "%s: \"" STR_FMT "\" must be a host with an object of users", path,
-                           STR_ARG(raw_host));
+        if (json_type_of(users) != JSON_OBJECT ||
+            !json_decode(quoted(raw_host), &reading->arena, &host))
+            rc = error_set(reading->error, ERR_DATA,
+                           "%s: \"" STR_FMT "\" must be a host with an object of users",
+                           reading->path, STR_ARG(raw_host));
         else
-            rc = take_users(entries, host, users, &arena, path, error);
+            rc = take_users(reading, host, users);
     }
     if (rc == 0 && !is_at_end(text, cursor))
-        rc = malformed(path, error);
-    arena_fini(&arena);
+        rc = malformed(reading->path, reading->error);
     return rc;
 }
 
-int secrets_load(struct secrets *secrets, const char *path, struct error *error)
+/* Moves all of `from`, also what is there already: it is the same. */
+static void move_entries(struct map *to, struct map *from)
+{
+    struct secret *old;
+    size_t cursor = 0;
+    tr_str key;
+    void *value;
+
+    while (map_next(from, &cursor, &key, &value)) {
+        old = map_set(to, key, value);
+        if (old)
+            secret_fini(old);
+        free(old);
+    }
+    map_fini(from);
+}
+
+static int load_file(struct map *entries, const char *path, struct error *error)
 {
     struct buf text = {0}, real = {0};
-    struct map entries = {0}, old;
+    struct map fresh = {0};
+    struct reading reading = {.earlier = entries, .entries = &fresh, .error = error};
     unsigned flags = FILE_PRIVATE;
     int rc = 0;
 
@@ -212,8 +241,29 @@ int secrets_load(struct secrets *secrets, const char *path, struct error *error)
     }
     if (rc == 0)
         rc = read_private(real.ptr, PASSWORDS_MAX, flags, &text, error);
+    if (rc == 0) {
+        reading.path = real.ptr;
+        arena_init(&reading.arena, 4096);
+        rc = take_hosts(&reading, buf_str(&text));
+        arena_fini(&reading.arena);
+    }
     if (rc == 0)
-        rc = take_hosts(&entries, buf_str(&text), real.ptr, error);
+        move_entries(entries, &fresh);
+    else
+        free_entries(&fresh);
+    buf_fini(&reading.key);
+    wipe_buf(&text);
+    buf_fini(&real);
+    return rc;
+}
+
+int secrets_load_all(struct secrets *secrets, const char *const *paths, struct error *error)
+{
+    struct map entries = {0}, old;
+    int rc = 0;
+
+    for (; rc == 0 && *paths; paths++)
+        rc = load_file(&entries, *paths, error);
     if (rc == 0) {
         pthread_mutex_lock(&secrets->lock);
         old = secrets->entries;
@@ -223,9 +273,14 @@ int secrets_load(struct secrets *secrets, const char *path, struct error *error)
         entries = old;
     }
     free_entries(&entries);
-    wipe_buf(&text);
-    buf_fini(&real);
     return rc;
+}
+
+int secrets_load(struct secrets *secrets, const char *path, struct error *error)
+{
+    const char *const paths[] = {path, NULL};
+
+    return secrets_load_all(secrets, paths, error);
 }
 
 /* ---- looking up ---- */

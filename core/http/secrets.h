@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Secrets: the passwords file, and the references that stand for a secret in a config.
+ * Secrets: the passwords files, and the references that stand for a secret in a config.
  *
- * The passwords file is JSON, {"host": {"user": "password"}}, with hosts without a port. A
+ * A passwords file is JSON, {"host": {"user": "password"}}, with hosts without a port. A
  * secret leaves here as a copy in a struct secret that the caller wipes with secret_fini(). Any
  * thread: look-ups take a lock, a load swaps all entries at once.
  */
@@ -35,6 +35,10 @@ void secrets_free(struct secrets *secrets);
  * that others than its owner may read is refused. ERR_NOINPUT, ERR_NOPERM, ERR_DATA, ERR_IO.
  */
 int secrets_load(struct secrets *secrets, const char *path, struct error *error);
+
+/* The same of several files, up to a NULL. The same user at the same host may stand in more
+ * than one, but with one password only: ERR_DATA. */
+int secrets_load_all(struct secrets *secrets, const char *const *paths, struct error *error);
 
 /* The password of `user` at `host` (any case, no port). False: there is none, or NULL secrets.
  */

@@ -70,7 +70,7 @@ struct http_slot *http_slot_new(struct http_pool *pool)
     list_init(&slot->link);
     list_init(&slot->later_link);
     /* So much that the lines, which hold secrets, hardly ever move. */
-    buf_reserve(&slot->lines, 2048);
+    buf_reserve(&slot->lines, pool->direct ? 8192 : 2048);
     slot->easy = curl_easy_init();
     slot->parsed = curl_url();
     if (slot->easy) {
@@ -84,6 +84,7 @@ void http_slot_free(struct http_slot *slot)
 {
     if (!slot)
         return;
+    loop_clear_timer(slot->pool->http->loop, &slot->timer);
     curl_easy_cleanup(slot->easy);
     curl_url_cleanup(slot->parsed);
     buf_fini(&slot->parsed_url);
@@ -91,6 +92,7 @@ void http_slot_free(struct http_slot *slot)
     buf_fini(&slot->lines);
     buf_fini(&slot->url);
     buf_fini(&slot->body);
+    buf_fini(&slot->head);
     free(slot->nodes);
     free(slot->next_url);
     free(slot);
@@ -197,6 +199,12 @@ static enum http_method method_of(const struct http_slot *slot, const char *verb
     return METHOD_GET;
 }
 
+bool http_slot_verb(const struct http_slot *slot, const char **ret_verb)
+{
+    *ret_verb = verb_of(slot);
+    return method_of(slot, *ret_verb) == METHOD_BODY;
+}
+
 static void set_method(struct http_slot *slot)
 {
     const char *verb = verb_of(slot);
@@ -235,10 +243,26 @@ static bool set_url(struct http_slot *slot)
     return true;
 }
 
+static void set_connect_only(struct http_slot *slot, bool only)
+{
+    if (slot->connect_only == only)
+        return;
+    curl_easy_setopt(slot->easy, CURLOPT_CONNECT_ONLY, only ? 1L : 0L);
+    curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, only ? 1L : 0L);
+    slot->connect_only = only;
+}
+
+bool http_slot_prepare_connect(struct http_slot *slot)
+{
+    set_connect_only(slot, true);
+    return set_url(slot);
+}
+
 bool http_slot_prepare(struct http_slot *slot, tr_str basic, tr_str cookie)
 {
     uint32_t read_size = slot->call->read_size ? slot->call->read_size : 16384;
 
+    set_connect_only(slot, false);
     if (slot->read_size != read_size) {
         curl_easy_setopt(slot->easy, CURLOPT_BUFFERSIZE, (long)read_size);
         slot->read_size = read_size;

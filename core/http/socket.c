@@ -6,9 +6,13 @@
  * "interested" again. Our own sockets stay registered meanwhile, which saves two system calls a
  * request; if one does become readable while idle, it is taken off then.
  *
- * CouchDB sends a feed row by row, and a read for each row costs more than all that is done
- * with it. So while a feed flows, and little of it is there, its socket is left alone for some
- * milliseconds and then read once (gather_ms of the call). Loop thread.
+ * CouchDB sends a feed row by row, and to wake up and read for each row costs more than all
+ * that is done with it. So while an answer flows the kernel is told to say nothing of its
+ * socket before there is a lot to read (SO_RCVLOWAT), or its other end has closed; a timer ends
+ * that in time for what trickles (gather_ms of the call). The wait grows by a millisecond from
+ * read to read and is never much longer than the time that the bytes before took: what comes
+ * after a silence, a lone change, waits for nothing, and the end of a short answer hardly.
+ * Loop thread.
  */
 #include "http/pool.h"
 
@@ -16,11 +20,11 @@
 #include "http/address.h"
 
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
-    GATHERED_ENOUGH = 32 * 1024 /* bytes that are read without waiting for more          */
+    GATHERED_ENOUGH = 256 * 1024 /* bytes that are read without waiting for more; the kernel
+                                    makes room for twice as many                         */
 };
 
 struct http_socket {
@@ -31,54 +35,65 @@ struct http_socket {
     uint32_t wanted;     /* by libcurl                                                     */
     bool ours;           /* we opened it, and so we will hear of its end                   */
     uint32_t gather_ms;  /* of the call that reads it                                      */
-    int64_t read_ms;     /* when it was read last                                          */
-    struct timer gather; /* set: it is left alone until then                               */
+    int64_t read_ms;     /* when it was read last; 0: not in this call                     */
+    struct timer gather; /* set: the kernel waits for GATHERED_ENOUGH, until then          */
 };
 
-static void socket_want(struct http_socket *socket, uint32_t events);
+/* ---- gathering ---- */
 
-static void socket_act(struct http_socket *socket, int mask)
+/* From how many bytes on the socket counts as readable. */
+static int speak_from(const struct http_socket *socket, int bytes)
 {
-    struct http_pool *pool = socket->pool;
-    int running;
-
-    socket->read_ms = loop_now(socket->http->loop);
-    pool->in_curl = true;
-    curl_multi_socket_action(pool->multi, socket->watch.fd, mask, &running);
-    pool->in_curl = false;
-    http_pool_settle(pool);
+    return setsockopt(socket->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 }
 
-static void gathered(struct timer *timer)
+static void gather_end(struct http_socket *socket)
+{
+    if (!timer_is_set(&socket->gather))
+        return;
+    loop_clear_timer(socket->http->loop, &socket->gather);
+    (void)speak_from(socket, 1);
+}
+
+/* What has come meanwhile shows in the next turn of the loop. */
+static void gather_due(struct timer *timer)
 {
     struct http_socket *socket = list_entry(timer, struct http_socket, gather);
 
-    socket_want(socket, socket->wanted);
-    if (socket->wanted & EPOLLIN)
-        socket_act(socket, CURL_CSELECT_IN);
+    (void)speak_from(socket, 1);
 }
 
-/* Whether to wait for more: it flows, and there is not much to read yet. */
-static bool must_gather(const struct http_socket *socket, uint32_t events)
+/* It was read; the time before was `before_ms`. */
+static void gather_more(struct http_socket *socket, int64_t before_ms)
 {
-    int there = 0;
+    int64_t gap = socket->read_ms - before_ms, wait = gap + 1;
 
-    if (socket->gather_ms == 0 || events != EPOLLIN || socket->wanted != EPOLLIN ||
-        loop_now(socket->http->loop) - socket->read_ms > 2 * (int64_t)socket->gather_ms)
-        return false;
-    return ioctl(socket->watch.fd, FIONREAD, &there) == 0 && there > 0 &&
-           there < GATHERED_ENOUGH;
+    if (socket->gather_ms == 0 || socket->wanted != EPOLLIN || socket->read_ms == 0 ||
+        gap > 2 * (int64_t)socket->gather_ms || speak_from(socket, GATHERED_ENOUGH) < 0)
+        return;
+    socket->gather.fire = gather_due;
+    loop_set_timer(socket->http->loop, &socket->gather,
+                   wait < socket->gather_ms ? wait : socket->gather_ms);
 }
 
-static void gather(struct http_socket *socket)
-{
-    struct loop *loop = socket->http->loop;
+/* ---- sockets ---- */
 
-    /* Still watched for its end: a server that is gone is worth no wait. */
-    (void)loop_rewatch(loop, &socket->watch, EPOLLRDHUP);
-    socket->registered = EPOLLRDHUP;
-    socket->gather.fire = gathered;
-    loop_set_timer(loop, &socket->gather, socket->gather_ms);
+static void socket_act(struct http_socket *socket, int mask)
+{
+    struct http *http = socket->http;
+    struct http_pool *pool = socket->pool;
+    int fd = socket->watch.fd, running;
+    int64_t before_ms = socket->read_ms;
+
+    if (mask & CURL_CSELECT_IN)
+        socket->read_ms = loop_now(http->loop);
+    gather_end(socket); /* libcurl asks poll() whether there is more                       */
+    pool->in_curl = true;
+    curl_multi_socket_action(pool->multi, fd, mask, &running);
+    pool->in_curl = false;
+    http_pool_settle(pool);
+    if ((size_t)fd < http->sockets_len && http->sockets[fd] == socket)
+        gather_more(socket, before_ms);
 }
 
 static void socket_ready(struct watch *watch, uint32_t events)
@@ -91,12 +106,7 @@ static void socket_ready(struct watch *watch, uint32_t events)
         socket->registered = 0;
         return;
     }
-    if (must_gather(socket, events)) {
-        gather(socket);
-        return;
-    }
-    socket_want(socket, socket->wanted);
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP))
+    if (events & (EPOLLIN | EPOLLHUP))
         mask |= CURL_CSELECT_IN;
     if (events & EPOLLOUT)
         mask |= CURL_CSELECT_OUT;
@@ -127,6 +137,13 @@ static struct http_socket *socket_get(struct http *http, int fd)
     return http->sockets[place];
 }
 
+static void socket_unwatch(struct http_socket *socket)
+{
+    if (socket->registered)
+        loop_unwatch(socket->http->loop, &socket->watch);
+    socket->registered = 0;
+}
+
 static void socket_forget(struct http *http, int fd)
 {
     struct http_socket *socket;
@@ -134,8 +151,7 @@ static void socket_forget(struct http *http, int fd)
     if ((size_t)fd >= http->sockets_len || !http->sockets[fd])
         return;
     socket = http->sockets[fd];
-    if (socket->registered)
-        loop_unwatch(http->loop, &socket->watch);
+    socket_unwatch(socket);
     loop_clear_timer(http->loop, &socket->gather);
     free(socket);
     http->sockets[fd] = NULL;
@@ -146,7 +162,7 @@ static void socket_want(struct http_socket *socket, uint32_t events)
     struct loop *loop = socket->http->loop;
 
     socket->wanted = events;
-    loop_clear_timer(loop, &socket->gather);
+    gather_end(socket);
     if (events == socket->registered)
         return;
     if (socket->registered)
@@ -167,8 +183,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *u
     socket->gather_ms = slot && slot->call ? slot->call->gather_ms : 0;
     socket->pool = pool;
     if (what == CURL_POLL_REMOVE && socket->ours) {
+        if (socket->wanted == EPOLLOUT) /* a connect that is given up closes without a word  */
+            socket_unwatch(socket);
         socket->wanted = 0;
-        loop_clear_timer(pool->http->loop, &socket->gather);
+        socket->read_ms = 0;
+        gather_end(socket);
     } else if (what == CURL_POLL_REMOVE) {
         socket_forget(pool->http, fd); /* libcurl's own may be closed without a word       */
     } else {

@@ -80,8 +80,7 @@ bool http_host_is_refused(const struct http_pool *pool, const char *host)
            (kind == ADDRESS_LOCAL || (kind == ADDRESS_PRIVATE && pool->deny_private));
 }
 
-/* The length of "scheme://user@host:port". */
-static size_t authority_len(const char *url)
+size_t http_authority_len(const char *url)
 {
     const char *at = strstr(url, "://");
 
@@ -104,7 +103,7 @@ int http_target_find(struct http_pool *pool, const char *text, struct error *err
         rc = find_basic(pool, &url, &fresh.basic, error);
     if (rc < 0)
         goto out;
-    fresh.authority_len = authority_len(text);
+    fresh.authority_len = http_authority_len(text);
     fresh.authority = str_dup(str_n(text, fresh.authority_len));
     fresh.generation = generation;
     fresh.origin = str_dup(str_c(url.origin));

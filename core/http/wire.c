@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Wires. One is under a slot while a request is on it, else it is idle: in pool->wires, the
+ * last used first, still watched, so that its end is heard of. Loop thread.
+ *
+ * A server may close an idle connection just as a request goes out. When not a byte of an
+ * answer came on a connection that was used before, the request is sent once more, on a new
+ * one.
+ */
+#include "http/wire.h"
+
+#include "base/mem.h"
+#include "http/framing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READ_SIZE = 16384,
+    JOINED_MAX = 4096,    /* a body up to this is copied behind its head: one buffer costs the
+                             kernel less than two                                           */
+    IDLE_MAX_MS = 118000, /* what waits longer has mostly been closed by a firewall         */
+};
+
+struct http_wire {
+    struct list link; /* pool->wires, while it is idle                                     */
+    struct http_pool *pool;
+    struct http_slot *slot;
+    struct watch watch;
+    char *origin;
+    bool used;   /* it carried a request before this one                                    */
+    bool spoilt; /* the request did not go out whole: no other may follow                   */
+    int64_t idle_ms;
+    size_t sent; /* bytes of the request                                                    */
+    size_t received;
+    struct http_framing framing;
+};
+
+bool http_wire_fits(const struct http_slot *slot)
+{
+    const struct http_pool *pool = slot->pool;
+    const struct http_call *call = slot->call;
+
+    return pool->direct && !pool->signer && !pool->proxy[0] && pool->max_redirects == 0 &&
+           !call->on_head && !call->on_data && str_starts(buf_str(&slot->url), STR("http://"));
+}
+
+/* ---- the request ---- */
+
+static void add_line(struct buf *lines, tr_str name, tr_str value)
+{
+    buf_add_str(lines, name);
+    buf_add(lines, ": ", value.len > 0 ? 2 : 1);
+    buf_add_str(lines, value);
+    buf_add(lines, "\r\n", 2);
+}
+
+/* The call's own headers, and those that stand for themselves where the call has none. */
+static void add_headers(struct http_slot *slot, tr_str host, tr_str basic)
+{
+    const struct http_call *call = slot->call;
+    struct buf *lines = &slot->lines;
+    struct http_header own[] = {
+        {STR("Host"), host},
+        {STR("User-Agent"), str_c(slot->pool->http->user_agent)},
+        {STR("Accept"), STR("*/*")},
+        {STR("Authorization"), basic},
+    };
+
+    for (size_t i = 0; i < call->headers_count; i++)
+        for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
+            if (call->headers[i].name.len == own[k].name.len &&
+                http_name_is(call->headers[i].name, own[k].name.ptr))
+                own[k].value = STR("");
+    for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
+        if (own[k].value.len > 0)
+            add_line(lines, own[k].name, own[k].value);
+    for (size_t i = 0; i < call->headers_count; i++)
+        add_line(lines, call->headers[i].name, call->headers[i].value);
+}
+
+static void add_length(struct buf *lines, size_t length)
+{
+    char digits[24], *at = digits + sizeof(digits);
+
+    do {
+        *--at = (char)('0' + length % 10);
+        length /= 10;
+    } while (length > 0);
+    add_line(lines, STR("Content-Length"), str_n(at, (size_t)(digits + sizeof(digits) - at)));
+}
+
+void http_wire_compose(struct http_slot *slot, const char *origin, tr_str basic)
+{
+    struct buf *lines = &slot->lines;
+    const char *verb;
+    bool has_body = http_slot_verb(slot, &verb);
+
+    buf_clear(lines);
+    buf_add_c(lines, verb);
+    buf_add_char(lines, ' ');
+    buf_add_str(lines, str_from(buf_str(&slot->url), strlen(origin)));
+    buf_add_c(lines, " HTTP/1.1\r\n");
+    add_headers(slot, str_c(origin + strlen("http://")), basic);
+    slot->payload = has_body ? slot->call->body : STR("");
+    if (has_body)
+        add_length(lines, slot->payload.len);
+    buf_add(lines, "\r\n", 2);
+    if (slot->payload.len <= JOINED_MAX) {
+        buf_add_str(lines, slot->payload);
+        slot->payload = STR("");
+    }
+    slot->to_head = strcmp(verb, "HEAD") == 0;
+}
+
+/* ---- connections ---- */
+
+static void wire_close(struct http_wire *wire)
+{
+    struct http_pool *pool = wire->pool;
+
+    if (wire->slot)
+        wire->slot->wire = NULL;
+    else
+        pool->wires_idle--;
+    list_remove(&wire->link);
+    loop_unwatch(pool->http->loop, &wire->watch);
+    close(wire->watch.fd);
+    http_framing_fini(&wire->framing);
+    free(wire->origin);
+    free(wire);
+}
+
+void http_wire_drop(struct http_slot *slot)
+{
+    if (slot->wire)
+        wire_close(slot->wire);
+}
+
+void http_wires_fini(struct http_pool *pool)
+{
+    list_each_safe (it, &pool->wires)
+        wire_close(list_entry(it, struct http_wire, link));
+}
+
+/* The oldest idle ones go, so that with those in use there are never more than allowed. */
+static void make_room(struct http_pool *pool)
+{
+    while (pool->wires_idle > 0 && pool->wires_idle + pool->running > pool->max_connections)
+        wire_close(list_entry(pool->wires.prev, struct http_wire, link));
+}
+
+static struct http_wire *find_idle(struct http_pool *pool, const char *origin)
+{
+    int64_t now = loop_now(pool->http->loop);
+
+    list_each_safe (it, &pool->wires) {
+        struct http_wire *wire = list_entry(it, struct http_wire, link);
+        if (strcmp(wire->origin, origin) != 0)
+            continue;
+        if (now - wire->idle_ms < IDLE_MAX_MS)
+            return wire;
+        wire_close(wire);
+    }
+    return NULL;
+}
+
+static void put_under(struct http_wire *wire, struct http_slot *slot)
+{
+    wire->slot = slot;
+    slot->wire = wire;
+    wire->sent = wire->received = 0;
+    wire->spoilt = false;
+    http_framing_reset(&wire->framing, slot->to_head);
+}
+
+static void make_idle(struct http_wire *wire)
+{
+    struct http_pool *pool = wire->pool;
+
+    wire->slot->wire = NULL;
+    wire->slot = NULL;
+    wire->used = true;
+    wire->idle_ms = loop_now(pool->http->loop);
+    list_push_front(&pool->wires, &wire->link);
+    pool->wires_idle++;
+}
+
+/* ---- sending ---- */
+
+/* As much as the socket takes. False: it is broken. */
+static bool write_more(struct http_wire *wire)
+{
+    const struct http_slot *slot = wire->slot;
+    size_t head = slot->lines.len;
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    ssize_t n = 0;
+
+    if (wire->sent < head) {
+        tr_str part = str_from(buf_str(&slot->lines), wire->sent);
+        n = send(wire->watch.fd, part.ptr, part.len,
+                 flags | (slot->payload.len ? MSG_MORE : 0));
+        wire->sent += n > 0 ? (size_t)n : 0;
+    }
+    if (wire->sent >= head && slot->payload.len > 0) {
+        tr_str part = str_from(slot->payload, wire->sent - head);
+        n = send(wire->watch.fd, part.ptr, part.len, flags);
+        wire->sent += n > 0 ? (size_t)n : 0;
+    }
+    return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+static bool is_sent(const struct http_wire *wire)
+{
+    return wire->sent == wire->slot->lines.len + wire->slot->payload.len;
+}
+
+/* What is broken shows when the answer is read: there may be one, sent before the end. */
+static void start_writing(struct http_wire *wire)
+{
+    if (!write_more(wire))
+        wire->spoilt = true;
+    else if (!is_sent(wire))
+        (void)loop_rewatch(wire->pool->http->loop, &wire->watch, EPOLLIN | EPOLLOUT);
+}
+
+static void write_on(struct http_wire *wire)
+{
+    if (!write_more(wire))
+        wire->spoilt = true;
+    if (wire->spoilt || is_sent(wire))
+        (void)loop_rewatch(wire->pool->http->loop, &wire->watch, EPOLLIN);
+}
+
+bool http_wire_send(struct http_slot *slot, const char *origin)
+{
+    struct http_wire *wire = find_idle(slot->pool, origin);
+
+    if (wire) {
+        list_remove(&wire->link);
+        slot->pool->wires_idle--;
+        put_under(wire, slot);
+        start_writing(wire);
+        return true;
+    }
+    make_room(slot->pool);
+    return http_slot_connect(slot);
+}
+
+/* ---- the answer ---- */
+
+static size_t take_line(char *line, size_t size, size_t count, void *data)
+{
+    struct http_slot *slot = data;
+
+    if (slot->status < 200)
+        buf_clear(&slot->head); /* of 100 Continue, or what was here before                */
+    buf_add(&slot->head, line, size * count);
+    return http_take_head(line, size, count, slot);
+}
+
+static const struct http_framing_sink sink = {.line = take_line, .body = http_take_body};
+
+/* The answer is there, or what came of it is all there will be. */
+static void wire_over(struct http_wire *wire, bool keep, CURLcode code)
+{
+    struct http_slot *slot = wire->slot;
+    struct http_pool *pool = wire->pool;
+
+    if (keep)
+        make_idle(wire);
+    else
+        wire_close(wire);
+    http_slot_over(slot, code);
+    http_pool_pump(pool);
+}
+
+/* Nothing came although the request may have gone out. */
+static void wire_lost(struct http_wire *wire, CURLcode code)
+{
+    struct http_slot *slot = wire->slot;
+
+    if (!wire->used || wire->received > 0) {
+        wire_over(wire, false, code);
+        return;
+    }
+    wire_close(wire);
+    if (http_slot_connect(slot))
+        return;
+    http_slot_over(slot, CURLE_FAILED_INIT);
+    http_pool_pump(slot->pool);
+}
+
+static void wire_ended(struct http_wire *wire)
+{
+    struct http_slot *slot = wire->slot;
+
+    if (http_framing_end(&wire->framing))
+        wire_over(wire, false, CURLE_OK);
+    else if (wire->received == 0)
+        wire_lost(wire, wire->spoilt ? CURLE_SEND_ERROR : CURLE_GOT_NOTHING);
+    else /* within its headers is a case of its own: http_slot_over() has words for it      */
+        wire_over(wire, false, slot->head_done ? CURLE_PARTIAL_FILE : CURLE_OK);
+}
+
+static void wire_read(struct http_wire *wire)
+{
+    struct http_slot *slot = wire->slot;
+    char bytes[READ_SIZE];
+    ssize_t n = recv(wire->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    size_t used;
+    int rc;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0) {
+        slot->os_error = errno;
+        wire_lost(wire, CURLE_RECV_ERROR);
+        return;
+    }
+    if (n == 0) {
+        wire_ended(wire);
+        return;
+    }
+    wire->received += (size_t)n;
+    rc = http_framing_take(&wire->framing, &sink, slot, bytes, (size_t)n, &used);
+    if (rc < 0)
+        wire_over(wire, false,
+                  rc == FRAMING_STOPPED ? CURLE_WRITE_ERROR : CURLE_UNSUPPORTED_PROTOCOL);
+    else if (wire->framing.state == FRAMING_WHOLE) /* what nobody asked for spoils it       */
+        wire_over(wire, wire->framing.keep && is_sent(wire) && used == (size_t)n, CURLE_OK);
+}
+
+static void wire_ready(struct watch *watch, uint32_t events)
+{
+    struct http_wire *wire = list_entry(watch, struct http_wire, watch);
+
+    if (!wire->slot) { /* closed by the server, or it says what nobody asked for            */
+        wire_close(wire);
+        return;
+    }
+    if (events & EPOLLOUT)
+        write_on(wire);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        wire_read(wire);
+}
+
+/* ---- a new connection ---- */
+
+bool http_wire_adopt(struct http_slot *slot)
+{
+    struct http_pool *pool = slot->pool;
+    struct http_wire *wire;
+    curl_socket_t theirs = CURL_SOCKET_BAD;
+    int fd = -1;
+
+    /* A descriptor of our own: libcurl closes its own with the handle. */
+    if (curl_easy_getinfo(slot->easy, CURLINFO_ACTIVESOCKET, &theirs) == CURLE_OK &&
+        theirs != CURL_SOCKET_BAD)
+        fd = fcntl(theirs, F_DUPFD_CLOEXEC, 0);
+    http_slot_remove(slot);
+    if (fd < 0) {
+        http_fault_own(slot, HTTP_FAILED,
+                       "cannot be asked: no descriptor is left; raise the "
+                       "limit of open files");
+        return false;
+    }
+    wire = mem_new(struct http_wire);
+    list_init(&wire->link);
+    wire->pool = pool;
+    wire->origin = str_dup(str_n(slot->url.ptr, http_authority_len(slot->url.ptr)));
+    wire->watch = (struct watch){.fd = fd, .ready = wire_ready};
+    put_under(wire, slot);
+    if (loop_watch(pool->http->loop, &wire->watch, EPOLLIN, NULL) < 0) {
+        wire_close(wire);
+        http_fault_own(slot, HTTP_FAILED, "cannot be watched");
+        return false;
+    }
+    start_writing(wire);
+    return true;
+}
