@@ -35,20 +35,38 @@ static void add_name(struct pattern *pattern, tr_str name)
     map_set(&pattern->set, name, pattern);
 }
 
+/* A character that means itself. */
+static bool is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '/';
+}
+
 /* ^name$ of nothing but characters that mean themselves names one database, and one that is
  * named need not be looked for. */
 static bool is_one_name(tr_str text, tr_str *ret_name)
 {
     if (text.len < 3 || text.ptr[0] != '^' || text.ptr[text.len - 1] != '$')
         return false;
-    for (size_t i = 1; i < text.len - 1; i++) {
-        char c = text.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-              c == '/'))
+    for (size_t i = 1; i < text.len - 1; i++)
+        if (!is_plain(text.ptr[i]))
             return false;
-    }
     *ret_name = str_n(text.ptr + 1, text.len - 2);
     return true;
+}
+
+tr_str pattern_prefix_of(tr_str expression)
+{
+    tr_str prefix = str_from(expression, 1);
+    size_t len = 0;
+
+    if (!str_starts(expression, STR("^")) || str_find(expression, '|') < expression.len)
+        return STR("");
+    while (len < prefix.len && is_plain(prefix.ptr[len]))
+        len++;
+    /* The last one may be wanted no time. */
+    if (len > 0 && len < prefix.len && strchr("*?{", prefix.ptr[len]))
+        len--;
+    return str_n(prefix.ptr, len);
 }
 
 static int take_regex(struct pattern *pattern, const struct config_node *node,

@@ -37,6 +37,10 @@ enum verdict pattern_match(const struct pattern *pattern, tr_str db, struct erro
 bool pattern_is_fixed(const struct pattern *pattern, const tr_str **ret_names,
                       size_t *ret_count);
 
+/* What every name that the expression matches begins with, as far as that can be read off it:
+ * "user-" of "^user-[0-9]+$". Empty: nothing is known. A slice of `expression`. */
+tr_str pattern_prefix_of(tr_str expression);
+
 /* As it was written, for messages; lives as long as the pattern. */
 tr_str pattern_text(const struct pattern *pattern);
 
