@@ -2,7 +2,8 @@
 /*
  * webhook: what a request costs in CPU time: one change a request, a document of 1 KB by POST, 32
  * at once, to an nginx on loopback. tailrace's whole process counts, with its reading of the
- * feed (a file of rows); of the Node clients only the sending.
+ * feed (a file of rows); of the Node clients only the sending. Raw sockets (bench_post.c) show
+ * what the kernel takes: nobody who sends one request at a time can cost less.
  */
 'use strict';
 
@@ -42,6 +43,11 @@ async function node(kind, url, count) {
     return { ...result, ...sending, cpu: sending.user + sending.sys };
 }
 
+function raw(url, count) {
+    const args = [new URL(url).port, String(count), String(CONCURRENCY)];
+    return bench.cost(bench.program('bench_post'), args);
+}
+
 /* Both ways of the count: nothing is left out and nothing is sent twice. */
 async function counted(nginx, count, run) {
     const before = await nginx.requests();
@@ -60,6 +66,7 @@ module.exports = async function webhook({ rows, rounds }) {
             tailrace: () => tailrace(file, nginx.url),
             'node:http, keep-alive': () => node('agent', nginx.url, count),
             'node fetch (undici)': () => node('fetch', nginx.url, count),
+            'raw sockets': () => raw(nginx.url, count),
         };
         for (const [name, run] of Object.entries(contenders))
             contenders[name] = () => counted(nginx, count, run);
@@ -87,6 +94,7 @@ module.exports = async function webhook({ rows, rounds }) {
             results,
             tailrace_by_agent: per(results.tailrace) / per(results['node:http, keep-alive']),
             tailrace_by_fetch: per(results.tailrace) / per(results['node fetch (undici)']),
+            tailrace_by_raw: per(results.tailrace) / per(results['raw sockets']),
         };
     } finally {
         await nginx.close();
