@@ -201,7 +201,7 @@ test("plugins --core has tailrace's own tables", async () => {
     const { code, stdout } = await tailrace(['plugins', '--core', '--json']);
     assert.equal(code, 0);
     const tables = JSON.parse(stdout);
-    assert.deepEqual(Object.keys(tables), ['main', 'source', 'rule']);
+    assert.deepEqual(Object.keys(tables), ['main', 'source', 'rule', 'documents']);
     assert.ok(tables.rule.some((option) => option.name === 'source' && option.required));
     assert.equal((await tailrace(['plugins', '--core', 'x'])).code, EX.USAGE);
 });
