@@ -28,6 +28,7 @@ enum {
     LONG_LIFE_MS = 5000, /* an answer that lasted so long was a good one                    */
     LINE_MAX_BYTES = 64 * 1024,
     REFUSAL_MAX = 4096,
+    USELESS_MAX = 3, /* answers in turn that ended at once and brought nothing              */
     ATTEMPT_MAX = 30 /* counted: far beyond any cap of the backoff                       */
 };
 
@@ -273,13 +274,20 @@ static int on_data(struct http_call *call, tr_str bytes)
     return 0;
 }
 
-/* Ended as it should, like every minute at some proxies: on at once, unless it is no use. */
+/* Ended as it should, like every minute at some proxies: on at once, unless it is no use. One that
+ * is of no use again and again tells of nothing, and that must be known. */
 static void on_closed(struct updates *updates)
 {
-    if (was_good(updates))
+    struct error error = {0};
+
+    if (was_good(updates)) {
         begin(updates);
-    else
+    } else if (updates->attempt < USELESS_MAX) {
         loop_set_timer(updates->loop, &updates->timer, next_backoff(updates));
+    } else {
+        error_set(&error, ERR_UNAVAIL, "_db_updates: the server ends it at once, each time");
+        fail(updates, &error, 0);
+    }
 }
 
 /* Statuses that say that no such feed is to be had here, whenever it is asked for. */
