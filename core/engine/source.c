@@ -97,7 +97,8 @@ static void look_at_named(struct source *source, struct running_rule *rule, cons
             stream_add_rules(database->stream);
         sweep_database(database);
     }
-    source_answered(source);
+    if (source_is_known(source)) /* all of them are read already                            */
+        running_rule_discovered(rule);
 }
 
 void source_add_rule(struct source *source, struct running_rule *rule)

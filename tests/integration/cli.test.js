@@ -15,6 +15,7 @@ const COMMANDS = [
     ['explain'],
     ['try'],
     ['plugins'],
+    ['backfill'],
     ...['list', 'show', 'set', 'delete'].map((verb) => ['checkpoint', verb]),
     ...['list', 'show', 'replay', 'purge'].map((verb) => ['dead-letter', verb]),
 ];
