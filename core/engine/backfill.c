@@ -45,7 +45,7 @@ static void taken(struct store_commit *commit)
     map_remove(&engine->backfills, str_c(name));
     free(backfill);
     if (!engine->stopping) {
-        engine_go_on(engine, str_c(name));
+        wanted_go_on(engine, str_c(name));
         if (again)
             backfill_poll(engine);
     }

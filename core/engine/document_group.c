@@ -31,7 +31,7 @@ static void unwant(struct document_group *group, tr_str id)
     struct arena arena;
 
     arena_init(&arena, 256);
-    engine_unwant(group->engine, document_rule_name(str_c(group->name), id, &arena));
+    wanted_remove(group->engine, document_rule_name(str_c(group->name), id, &arena));
     arena_fini(&arena);
 }
 
@@ -102,7 +102,7 @@ static void take_rule(struct document_group *group, struct document *document,
                LOG_C("group", group->name), LOG_S("document", row->id),
                LOG_C("plugin", settings->rules[0].plugin->descriptor.name));
     if (!runs_already(group->engine, &settings->rules[0]))
-        engine_want(group->engine, settings, &settings->rules[0]);
+        wanted_put(group->engine, settings, &settings->rules[0]);
     settings_unref(settings);
     if (group->reporter)
         document_report(group->reporter, row->id, row->doc, STR(""));

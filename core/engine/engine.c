@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine: starts what a generation of settings describes, compares generations on a reload,
+ * The engine: starts what a generation of settings describes, loads another one on a reload,
  * notices when all is done, and ends it all in order. Made by the cli; on the loop thread.
  */
 #include "engine/engine.h"
@@ -22,7 +22,7 @@ enum {
 
 /* ---- the end ---- */
 
-static void finish(struct engine *engine)
+void engine_finish(struct engine *engine)
 {
     if (engine->finished)
         return;
@@ -65,7 +65,7 @@ void engine_stop(struct engine *engine)
     list_each (it, &engine->rules)
         running_rule_drain(list_entry(it, struct running_rule, link), deadline);
     if (list_empty(&engine->rules))
-        finish(engine);
+        engine_finish(engine);
 }
 
 void engine_fail(struct engine *engine, int exit_code)
@@ -162,154 +162,6 @@ static void watch(struct timer *timer)
     loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
 }
 
-/* ---- which rules shall run ---- */
-
-static int make(struct engine *engine, struct wanted_rule *wanted, struct error *error)
-{
-    return running_rule_new(engine, wanted->generation, wanted->settings, &wanted->running,
-                            error);
-}
-
-static void make_and_start(struct engine *engine, struct wanted_rule *wanted)
-{
-    struct error error;
-
-    if (backfill_comes_first(engine, wanted->settings->name))
-        return;
-    if (make(engine, wanted, &error) < 0) {
-        log_error("rule cannot start", LOG_S("rule", wanted->settings->name),
-                  LOG_C("reason", error.text));
-        return;
-    }
-    wanted->running->wanted = wanted;
-    running_rule_start(wanted->running);
-}
-
-/* True when the rule goes on as it is, or with new LIVE options. */
-static bool keep(struct running_rule *rule, const struct wanted_rule *wanted)
-{
-    struct rule_settings *now = rule->options_settings ? rule->options_settings
-                                                       : rule->settings;
-
-    if (!wanted->generation || binding_held(rule->binding) || !rule->source ||
-        !str_eq(buf_str(&rule->source->settings->canonical),
-                buf_str(&wanted->settings->source->canonical)))
-        return false;
-    if (str_eq(buf_str(&now->canonical), buf_str(&wanted->settings->canonical)))
-        return true;
-    if (!str_eq(buf_str(&rule->settings->canonical_base),
-                buf_str(&wanted->settings->canonical_base)) ||
-        !binding_reconfigure(rule->binding, wanted->settings->options))
-        return false;
-    log_info("rule takes new options", LOG_S("rule", rule->settings->name));
-    settings_ref(wanted->generation);
-    settings_unref(rule->options_generation);
-    rule->options_generation = wanted->generation;
-    rule->options_settings = wanted->settings;
-    return true;
-}
-
-/* A rule that changed comes when its old self is gone. */
-static void bring_about(struct engine *engine, struct wanted_rule *wanted)
-{
-    if (!wanted->running && wanted->generation)
-        make_and_start(engine, wanted);
-    else if (wanted->running && !wanted->running->leaving && !keep(wanted->running, wanted))
-        running_rule_drain(wanted->running, clock_ms() + engine->settings->drain_ms);
-}
-
-static struct wanted_rule *set_wanted(struct engine *engine, tr_str name,
-                                      struct settings *generation,
-                                      struct rule_settings *settings)
-{
-    struct wanted_rule *wanted = map_get(&engine->wanted, name);
-
-    if (!wanted) {
-        wanted = mem_new(struct wanted_rule);
-        map_set(&engine->wanted, name, wanted);
-    }
-    if (generation)
-        settings_ref(generation);
-    settings_unref(wanted->generation);
-    wanted->generation = generation;
-    wanted->settings = settings;
-    return wanted;
-}
-
-static void forget_wanted(struct engine *engine, struct wanted_rule *wanted, tr_str name)
-{
-    if (wanted->running || wanted->generation)
-        return;
-    map_remove(&engine->wanted, name);
-    free(wanted);
-}
-
-void engine_want(struct engine *engine, struct settings *generation, struct rule_settings *rule)
-{
-    struct wanted_rule *wanted = set_wanted(engine, rule->name, generation, rule);
-
-    if (!engine->stopping)
-        bring_about(engine, wanted);
-}
-
-void engine_unwant(struct engine *engine, tr_str name)
-{
-    struct wanted_rule *wanted = map_get(&engine->wanted, name);
-
-    if (!wanted)
-        return;
-    set_wanted(engine, name, NULL, NULL);
-    if (!engine->stopping)
-        bring_about(engine, wanted);
-    forget_wanted(engine, wanted, name);
-}
-
-void engine_go_on(struct engine *engine, tr_str name)
-{
-    struct wanted_rule *wanted = map_get(&engine->wanted, name);
-
-    if (wanted && !engine->stopping)
-        bring_about(engine, wanted);
-}
-
-void engine_rule_gone(struct running_rule *rule)
-{
-    struct engine *engine = rule->engine;
-    struct wanted_rule *wanted = rule->wanted;
-    char *name;
-
-    if (rule->recording)
-        return; /* recorded() comes back here */
-    name = str_dup(rule->settings->name);
-    running_rule_free(rule);
-    wanted->running = NULL;
-    if (!engine->stopping)
-        bring_about(engine, wanted);
-    forget_wanted(engine, wanted, str_c(name));
-    free(name);
-    if (engine->stopping && list_empty(&engine->rules))
-        finish(engine);
-}
-
-static bool is_in(struct settings *settings, tr_str name)
-{
-    const struct rule_settings *rule = settings_rule(settings, name);
-
-    return rule && rule->enabled;
-}
-
-/* The rules of the files: those that are new, changed and gone. */
-static void want_settings(struct engine *engine, struct settings *old,
-                          struct settings *settings)
-{
-    for (size_t i = 0; old && i < old->rules_count; i++)
-        if (!is_in(settings, old->rules[i].name))
-            engine_unwant(engine, old->rules[i].name);
-    for (size_t i = 0; i < settings->rules_count; i++)
-        if (settings->rules[i].enabled)
-            engine_want(engine, settings, &settings->rules[i]);
-}
-
 /* ---- reload ---- */
 
 static void log_diags(const struct diags *diags)
@@ -354,7 +206,7 @@ void engine_reload(struct engine *engine)
     }
     old = engine->settings;
     engine->settings = settings;
-    want_settings(engine, old, settings);
+    wanted_change(engine, old, settings);
     settings_unref(old);
     list_each (it, &engine->sources) {
         struct source *source = list_entry(it, struct source, link);
@@ -366,35 +218,6 @@ void engine_reload(struct engine *engine)
 }
 
 /* ---- making ---- */
-
-/* All of them or none: nothing has started before. */
-static int make_first(struct engine *engine, struct error *error)
-{
-    struct settings *settings = engine->settings;
-
-    for (size_t i = 0; i < settings->rules_count; i++) {
-        struct rule_settings *rule = &settings->rules[i];
-        struct wanted_rule *wanted;
-        int rc;
-        if (!rule->enabled)
-            continue;
-        wanted = set_wanted(engine, rule->name, settings, rule);
-        rc = make(engine, wanted, error);
-        if (rc < 0) {
-            log_error("rule cannot start", LOG_S("rule", rule->name),
-                      LOG_C("reason", error->text));
-            return rc;
-        }
-        wanted->running->wanted = wanted;
-    }
-    return 0;
-}
-
-static void start_all(struct engine *engine)
-{
-    list_each (it, &engine->rules)
-        running_rule_start(list_entry(it, struct running_rule, link));
-}
 
 static int open_all(struct engine *engine, struct error *error)
 {
@@ -433,12 +256,12 @@ int engine_new(const struct engine_options *options, struct settings *settings,
     list_init(&engine->idle_readers);
     rc = open_all(engine, error);
     if (rc == 0)
-        rc = make_first(engine, error);
+        rc = wanted_make_first(engine, error);
     if (rc < 0) { /* nothing has started yet that would have to be drained */
         engine_free(engine);
         return rc;
     }
-    start_all(engine);
+    wanted_start(engine);
     document_rules_start(engine);
     status_start(engine);
     engine->watch_timer.fire = watch;
@@ -446,20 +269,6 @@ int engine_new(const struct engine_options *options, struct settings *settings,
     engine_look(engine);
     *ret_engine = engine;
     return 0;
-}
-
-static void free_wanted(struct engine *engine)
-{
-    size_t cursor = 0;
-    tr_str name;
-    void *value;
-
-    while (map_next(&engine->wanted, &cursor, &name, &value)) {
-        struct wanted_rule *wanted = value;
-        settings_unref(wanted->generation);
-        free(wanted);
-    }
-    map_fini(&engine->wanted);
 }
 
 void engine_free(struct engine *engine)
@@ -479,7 +288,7 @@ void engine_free(struct engine *engine)
     if (engine->http)
         http_free(engine->http);
     secrets_free(engine->secrets);
-    free_wanted(engine);
+    wanted_free(engine);
     settings_unref(engine->settings);
     free(engine);
 }

@@ -3,6 +3,7 @@
  * What the files of core/engine/ share: the running things, and which file has which.
  *
  *     engine.c        start, stop, reload
+ *     wanted.c        which rules shall run, and what runs for each
  *     running_rule.c  a rule and its binding
  *     source.c        a server: its connections and its rules
  *     rule_index.c    which rules are about a database of this name
@@ -239,16 +240,24 @@ struct reader {
 /* engine.c */
 void engine_look(struct engine *engine); /* something may be done now: look, in this turn  */
 void engine_fail(struct engine *engine, int exit_code); /* ONCE: stop with this code       */
-void engine_rule_gone(struct running_rule *rule);
+void engine_finish(struct engine *engine);         /* the last rule is gone                 */
 void engine_keep_stats(struct running_rule *rule); /* before it is freed                    */
+
+/* wanted.c */
 /* A rule shall run as `rule`, of `generation`, says: it is started, replaced or kept. The
  * engine takes a reference of the generation. */
-void engine_want(struct engine *engine, struct settings *generation,
-                 struct rule_settings *rule);
+void wanted_put(struct engine *engine, struct settings *generation, struct rule_settings *rule);
 /* It shall run no more: it drains and is gone; its checkpoints stay. */
-void engine_unwant(struct engine *engine, tr_str name);
+void wanted_remove(struct engine *engine, tr_str name);
 /* Nothing has to come before the rule any more: it is made, if one of that name is wanted. */
-void engine_go_on(struct engine *engine, tr_str name);
+void wanted_go_on(struct engine *engine, tr_str name);
+/* A rule has drained, and its record is written. */
+void wanted_gone(struct running_rule *rule);
+/* The rules of the files: the first ones, all or none, and then started; those of a reload. */
+int wanted_make_first(struct engine *engine, struct error *error);
+void wanted_start(struct engine *engine);
+void wanted_change(struct engine *engine, struct settings *old, struct settings *settings);
+void wanted_free(struct engine *engine);
 
 /* running_rule.c */
 int running_rule_new(struct engine *engine, struct settings *generation,
@@ -369,7 +378,7 @@ void replay_poll(struct engine *engine); /* another process wrote into the store
 int backfill_start(struct engine *engine, struct error *error); /* before any rule is made  */
 void backfill_stop(struct engine *engine);                      /* after the store's end    */
 void backfill_poll(struct engine *engine); /* another process wrote into the store          */
-/* True: the rule, which does not run, has to begin again before it is made; engine_go_on() is
+/* True: the rule, which does not run, has to begin again before it is made; wanted_go_on() is
  * called then. */
 bool backfill_comes_first(struct engine *engine, tr_str name);
 

@@ -57,7 +57,7 @@ static void on_drained(void *ctx)
     struct running_rule *rule = ctx;
 
     rule->drained = true;
-    engine_rule_gone(rule);
+    wanted_gone(rule);
 }
 
 static const struct binding_events binding_events = {
@@ -78,7 +78,7 @@ static void recorded(struct store_commit *commit)
     rule->recording = false;
     rule->was_discovered = commit->status == STORE_DONE;
     if (rule->drained)
-        engine_rule_gone(rule);
+        wanted_gone(rule);
 }
 
 void running_rule_discovered(struct running_rule *rule)
