@@ -153,7 +153,7 @@ size_t http_take_head(char *line, size_t size, size_t count, void *data)
     slot->heard_ms = loop_now(slot->pool->http->loop);
     if (slot->head_done)
         return len; /* trailers                                                            */
-    if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
+    if (slot->status < 200 && len > 5 && memcmp(line, "HTTP/", 5) == 0)
         slot->status = parse_status(line, len);
     else if (len <= 2 && (line[0] == '\r' || line[0] == '\n'))
         head_is_whole(slot);

@@ -59,6 +59,8 @@ static int check_header(const struct http_header *header, struct error *error)
 
 int http_check_call(const struct http_call *call, struct error *error)
 {
+    int hosts = 0;
+
     if (!call->url)
         return error_set(error, ERR_CONFIG, "a call without a URL");
     for (const char *at = call->url; *at; at++)
@@ -73,6 +75,9 @@ int http_check_call(const struct http_call *call, struct error *error)
         int rc = check_header(&call->headers[i], error);
         if (rc < 0)
             return rc;
+        hosts += http_name_is(call->headers[i].name, "Host");
     }
+    if (hosts > 1)
+        return error_set(error, ERR_CONFIG, "the header Host is there twice; leave one out");
     return 0;
 }

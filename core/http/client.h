@@ -11,6 +11,9 @@
  * A whole answer only means that the transport ended well. It does not mean that the body is
  * whole: a server that closes to end a body cannot be told from one that died. Look for the
  * closing bracket in the JSON. No encoding is asked for and none is undone.
+ *
+ * A request that meets the end of a kept connection, before a byte of an answer came, goes out
+ * once more, whatever its method: a server may see it twice, with the same headers.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H

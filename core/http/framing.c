@@ -29,6 +29,12 @@ bool http_framing_end(struct http_framing *framing)
     return framing->state == FRAMING_WHOLE;
 }
 
+static void take_doubt(struct http_framing *framing)
+{
+    framing->doubt = true;
+    framing->keep = false;
+}
+
 /* ---- the head ---- */
 
 static bool is_digit(char c)
@@ -40,12 +46,14 @@ static int take_status(struct http_framing *framing, tr_str line)
 {
     const char *at = line.ptr;
 
-    if (line.len < 13 || memcmp(at, "HTTP/1.", 7) != 0 || !is_digit(at[7]) || at[8] != ' ' ||
-        at[9] < '1' || !is_digit(at[9]) || !is_digit(at[10]) || !is_digit(at[11]) ||
-        is_digit(at[12]))
+    if (line.len < 13 || memcmp(at, "HTTP/1.", 7) != 0 || (at[7] != '0' && at[7] != '1') ||
+        at[8] != ' ' || at[9] < '1' || !is_digit(at[9]) || !is_digit(at[10]) ||
+        !is_digit(at[11]) || is_digit(at[12]))
         return FRAMING_NOT_HTTP;
     framing->status = (at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0');
-    framing->keep = at[7] != '0';
+    framing->old = at[7] == '0';
+    if (at[12] != ' ' && at[12] != '\r')
+        take_doubt(framing);
     return 0;
 }
 
@@ -54,18 +62,10 @@ static bool is_word(tr_str text, const char *word)
     return text.len == strlen(word) && strncasecmp(text.ptr, word, text.len) == 0;
 }
 
-/* Whether a list "a, b, c" has the word. */
-static bool has_word(tr_str list, const char *word)
+/* Cuts the first item off a list "a, b, c". */
+static tr_str cut_item(tr_str *list)
 {
-    while (list.len > 0) {
-        const char *comma = memchr(list.ptr, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.ptr) : list.len;
-
-        if (is_word(str_trim(str_n(list.ptr, len)), word))
-            return true;
-        list = str_from(list, comma ? len + 1 : len);
-    }
-    return false;
+    return str_trim(str_cut(*list, ',', list));
 }
 
 static int take_length(struct http_framing *framing, tr_str value)
@@ -86,44 +86,92 @@ static int take_length(struct http_framing *framing, tr_str value)
     return 0;
 }
 
+static int take_lengths(struct http_framing *framing, tr_str list)
+{
+    int rc;
+
+    if (str_find(list, ',') < list.len)
+        take_doubt(framing);
+    do
+        rc = take_length(framing, cut_item(&list));
+    while (rc == 0 && list.len > 0);
+    return rc;
+}
+
+static void take_encoding(struct http_framing *framing, tr_str list)
+{
+    /* The last one frames. We asked for none, so anything else is odd. */
+    if (framing->has_encoding || !is_word(list, "chunked"))
+        take_doubt(framing);
+    framing->has_encoding = true;
+    while (list.len > 0)
+        framing->chunked = is_word(cut_item(&list), "chunked");
+}
+
+static void take_connection(struct http_framing *framing, tr_str list)
+{
+    while (list.len > 0) {
+        tr_str item = cut_item(&list);
+        if (is_word(item, "close"))
+            take_doubt(framing);
+        else if (is_word(item, "keep-alive"))
+            framing->asks_keep = true;
+    }
+}
+
+/* Also nothing that others could read as one after trimming it. */
+static bool is_name(tr_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if ((unsigned char)name.ptr[i] <= ' ' || (unsigned char)name.ptr[i] >= 0x7f)
+            return false;
+    return name.len > 0;
+}
+
 static int take_field(struct http_framing *framing, tr_str line)
 {
-    const char *colon = memchr(line.ptr, ':', line.len);
-    tr_str name, value;
+    size_t colon = str_find(line, ':');
+    tr_str name = str_n(line.ptr, colon), value;
 
-    if (!colon)
+    if (line.ptr[0] == ' ' || line.ptr[0] == '\t') { /* goes on with the line before       */
+        take_doubt(framing);
         return 0;
-    name = str_n(line.ptr, (size_t)(colon - line.ptr));
-    value = str_trim(str_from(line, name.len + 1));
-    if (is_word(name, "Content-Length"))
-        return take_length(framing, value);
-    if (is_word(name, "Transfer-Encoding")) {
-        framing->chunked = !framing->has_encoding && is_word(value, "chunked");
-        framing->has_encoding = true;
-    } else if (is_word(name, "Connection")) {
-        if (has_word(value, "close"))
-            framing->keep = false;
-        else if (has_word(value, "keep-alive"))
-            framing->keep = true;
     }
+    if (colon == line.len)
+        return FRAMING_NOT_HTTP;
+    value = str_trim(str_from(line, colon + 1));
+    if (!is_name(name))
+        take_doubt(framing);
+    if (is_word(name, "Content-Length"))
+        return take_lengths(framing, value);
+    if (is_word(name, "Transfer-Encoding"))
+        take_encoding(framing, value);
+    else if (is_word(name, "Connection"))
+        take_connection(framing, value);
     return 0;
 }
 
 static int end_head(struct http_framing *framing)
 {
     int status = framing->status;
+    bool bodyless = framing->to_head || status < 200 || status == 204 || status == 304;
 
     if (status == 101)
         return FRAMING_NOT_HTTP; /* nobody asked for another protocol                      */
-    if (status < 200) {          /* 100 Continue and its like: the answer follows          */
+    /* A body that is announced and must not come may come nevertheless. */
+    if (framing->has_encoding && (framing->has_length || framing->old || bodyless))
+        take_doubt(framing);
+    if (bodyless && framing->left > 0)
+        take_doubt(framing);
+    if (status < 200) { /* 100 Continue and its like: the answer follows                   */
         *framing = (struct http_framing){.to_head = framing->to_head,
+                                         .doubt = framing->doubt,
                                          .lines_bytes = framing->lines_bytes,
                                          .line = framing->line};
         return 0;
     }
-    if (framing->has_length && framing->has_encoding)
-        framing->keep = false;
-    if (framing->to_head || status == 204 || status == 304) {
+    framing->keep = !framing->doubt && (!framing->old || framing->asks_keep);
+    if (bodyless) {
         framing->state = FRAMING_WHOLE;
     } else if (framing->chunked) {
         framing->state = FRAMING_CHUNK_SIZE;
@@ -131,7 +179,7 @@ static int end_head(struct http_framing *framing)
         framing->state = framing->left > 0 ? FRAMING_LENGTH : FRAMING_WHOLE;
     } else {
         framing->state = FRAMING_TO_CLOSE;
-        framing->keep = false;
+        take_doubt(framing);
     }
     return 0;
 }
@@ -143,10 +191,18 @@ static bool is_blank(tr_str line)
     return line.len == 1 || (line.len == 2 && line.ptr[0] == '\r');
 }
 
+/* Whether it ends with CR LF and has nothing else that some take for the end of a line. */
+static bool is_clean(tr_str line)
+{
+    return line.len >= 2 && str_find(line, '\r') == line.len - 2 &&
+           str_find(line, '\0') == line.len;
+}
+
 static int take_chunk_size(struct http_framing *framing, tr_str line)
 {
     uint64_t size = 0;
     size_t i = 0;
+    tr_str rest;
 
     for (; i < line.len; i++) {
         char c = (char)(line.ptr[i] | 0x20);
@@ -154,7 +210,8 @@ static int take_chunk_size(struct http_framing *framing, tr_str line)
             break;
         size = size * 16 + (uint64_t)(is_digit(line.ptr[i]) ? line.ptr[i] - '0' : c - 'a' + 10);
     }
-    if (i == 0 || i > 15 || !line.ptr[i] || !strchr("\r\n; \t", line.ptr[i]))
+    rest = str_trim(str_from(line, i));
+    if (i == 0 || i > 15 || (rest.len > 0 && rest.ptr[0] != ';'))
         return FRAMING_NOT_HTTP;
     framing->lines_bytes = 0;
     framing->left = size;
@@ -202,6 +259,8 @@ static int cut_line(struct http_framing *framing, const struct http_framing_sink
     }
     if (!end)
         return 0;
+    if (!is_clean(line))
+        take_doubt(framing);
     rc = take_line(framing, line);
     if (rc == 0 && of_head && sink->line(bytes, 1, line.len, data) != line.len)
         rc = FRAMING_STOPPED;

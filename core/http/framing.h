@@ -4,9 +4,9 @@
  * the head and the bytes of the body (RFC 9112), and knows whether the connection can be used
  * again.
  *
- * wire.c feeds it. It is strict where a server and a client that disagree could take a part of
- * one answer for the next one, and then says that the connection cannot be kept. No I/O; loop
- * thread.
+ * wire.c feeds it. Where two readers of the same bytes could disagree about the end, so that a
+ * part of one answer were taken for the next one, it reads on as well as it can and says that
+ * the connection cannot be kept. No I/O; loop thread.
  */
 #ifndef HTTP_FRAMING_H
 #define HTTP_FRAMING_H
@@ -36,6 +36,8 @@ struct http_framing {
     int status;   /* 0: its line has not come; of the last head that began                  */
     bool to_head; /* the request was HEAD: no body, whatever the head says                  */
     bool keep;    /* once whole: the connection may be used again                           */
+    bool doubt;   /* it must not, whatever else is said                                     */
+    bool old, asks_keep; /* HTTP/1.0; it keeps connections only if it says so               */
     bool has_length, has_encoding, chunked;
     uint64_t left;
     size_t lines_bytes; /* of all lines since the last chunk: they have a bound             */

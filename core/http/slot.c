@@ -255,6 +255,7 @@ static void set_connect_only(struct http_slot *slot, bool only)
 bool http_slot_prepare_connect(struct http_slot *slot)
 {
     set_connect_only(slot, true);
+    curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL); /* slot->lines is not a list now */
     return set_url(slot);
 }
 

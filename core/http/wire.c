@@ -4,8 +4,12 @@
  * last used first, still watched, so that its end is heard of. Loop thread.
  *
  * A server may close an idle connection just as a request goes out. When not a byte of an
- * answer came on a connection that was used before, the request is sent once more, on a new
- * one.
+ * answer came on a connection that was used before, the request is sent once more, byte for
+ * byte the same, on a new one.
+ *
+ * An answer belongs to the request that was sent last, for nothing in it says to which. So what
+ * comes while nothing was asked ends a connection, also when it is only seen as the next
+ * request is about to go out.
  */
 #include "http/wire.h"
 
@@ -20,8 +24,6 @@
 
 enum {
     READ_SIZE = 16384,
-    JOINED_MAX = 4096,    /* a body up to this is copied behind its head: one buffer costs the
-                             kernel less than two                                           */
     IDLE_MAX_MS = 118000, /* what waits longer has mostly been closed by a firewall         */
 };
 
@@ -38,83 +40,6 @@ struct http_wire {
     size_t received;
     struct http_framing framing;
 };
-
-bool http_wire_fits(const struct http_slot *slot)
-{
-    const struct http_pool *pool = slot->pool;
-    const struct http_call *call = slot->call;
-
-    return pool->direct && !pool->signer && !pool->proxy[0] && pool->max_redirects == 0 &&
-           !call->on_head && !call->on_data && str_starts(buf_str(&slot->url), STR("http://"));
-}
-
-/* ---- the request ---- */
-
-static void add_line(struct buf *lines, tr_str name, tr_str value)
-{
-    buf_add_str(lines, name);
-    buf_add(lines, ": ", value.len > 0 ? 2 : 1);
-    buf_add_str(lines, value);
-    buf_add(lines, "\r\n", 2);
-}
-
-/* The call's own headers, and those that stand for themselves where the call has none. */
-static void add_headers(struct http_slot *slot, tr_str host, tr_str basic)
-{
-    const struct http_call *call = slot->call;
-    struct buf *lines = &slot->lines;
-    struct http_header own[] = {
-        {STR("Host"), host},
-        {STR("User-Agent"), str_c(slot->pool->http->user_agent)},
-        {STR("Accept"), STR("*/*")},
-        {STR("Authorization"), basic},
-    };
-
-    for (size_t i = 0; i < call->headers_count; i++)
-        for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
-            if (call->headers[i].name.len == own[k].name.len &&
-                http_name_is(call->headers[i].name, own[k].name.ptr))
-                own[k].value = STR("");
-    for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
-        if (own[k].value.len > 0)
-            add_line(lines, own[k].name, own[k].value);
-    for (size_t i = 0; i < call->headers_count; i++)
-        add_line(lines, call->headers[i].name, call->headers[i].value);
-}
-
-static void add_length(struct buf *lines, size_t length)
-{
-    char digits[24], *at = digits + sizeof(digits);
-
-    do {
-        *--at = (char)('0' + length % 10);
-        length /= 10;
-    } while (length > 0);
-    add_line(lines, STR("Content-Length"), str_n(at, (size_t)(digits + sizeof(digits) - at)));
-}
-
-void http_wire_compose(struct http_slot *slot, const char *origin, tr_str basic)
-{
-    struct buf *lines = &slot->lines;
-    const char *verb;
-    bool has_body = http_slot_verb(slot, &verb);
-
-    buf_clear(lines);
-    buf_add_c(lines, verb);
-    buf_add_char(lines, ' ');
-    buf_add_str(lines, str_from(buf_str(&slot->url), strlen(origin)));
-    buf_add_c(lines, " HTTP/1.1\r\n");
-    add_headers(slot, str_c(origin + strlen("http://")), basic);
-    slot->payload = has_body ? slot->call->body : STR("");
-    if (has_body)
-        add_length(lines, slot->payload.len);
-    buf_add(lines, "\r\n", 2);
-    if (slot->payload.len <= JOINED_MAX) {
-        buf_add_str(lines, slot->payload);
-        slot->payload = STR("");
-    }
-    slot->to_head = strcmp(verb, "HEAD") == 0;
-}
 
 /* ---- connections ---- */
 
@@ -153,6 +78,14 @@ static void make_room(struct http_pool *pool)
         wire_close(list_entry(pool->wires.prev, struct http_wire, link));
 }
 
+/* Whether the server has said nothing, not even that it closes, that was not read. */
+static bool is_silent(const struct http_wire *wire)
+{
+    char byte;
+
+    return recv(wire->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 static struct http_wire *find_idle(struct http_pool *pool, const char *origin)
 {
     int64_t now = loop_now(pool->http->loop);
@@ -161,7 +94,7 @@ static struct http_wire *find_idle(struct http_pool *pool, const char *origin)
         struct http_wire *wire = list_entry(it, struct http_wire, link);
         if (strcmp(wire->origin, origin) != 0)
             continue;
-        if (now - wire->idle_ms < IDLE_MAX_MS)
+        if (now - wire->idle_ms < IDLE_MAX_MS && is_silent(wire))
             return wire;
         wire_close(wire);
     }
@@ -194,7 +127,7 @@ static void make_idle(struct http_wire *wire)
 /* As much as the socket takes. False: it is broken. */
 static bool write_more(struct http_wire *wire)
 {
-    const struct http_slot *slot = wire->slot;
+    struct http_slot *slot = wire->slot;
     size_t head = slot->lines.len;
     int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     ssize_t n = 0;
@@ -210,7 +143,10 @@ static bool write_more(struct http_wire *wire)
         n = send(wire->watch.fd, part.ptr, part.len, flags);
         wire->sent += n > 0 ? (size_t)n : 0;
     }
-    return n >= 0 || errno == EAGAIN || errno == EINTR;
+    if (n >= 0 || errno == EAGAIN || errno == EINTR)
+        return true;
+    slot->os_error = errno;
+    return false;
 }
 
 static bool is_sent(const struct http_wire *wire)
@@ -288,6 +224,7 @@ static void wire_lost(struct http_wire *wire, CURLcode code)
         return;
     }
     wire_close(wire);
+    slot->os_error = 0;
     if (http_slot_connect(slot))
         return;
     http_slot_over(slot, CURLE_FAILED_INIT);
@@ -330,7 +267,7 @@ static void wire_read(struct http_wire *wire)
     if (rc < 0)
         wire_over(wire, false,
                   rc == FRAMING_STOPPED ? CURLE_WRITE_ERROR : CURLE_UNSUPPORTED_PROTOCOL);
-    else if (wire->framing.state == FRAMING_WHOLE) /* what nobody asked for spoils it       */
+    else if (wire->framing.state == FRAMING_WHOLE)
         wire_over(wire, wire->framing.keep && is_sent(wire) && used == (size_t)n, CURLE_OK);
 }
 

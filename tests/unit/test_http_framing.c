@@ -83,40 +83,9 @@ static void assert_framed(const struct expected *e, size_t step)
     http_framing_fini(&framing);
 }
 
-static void an_answer_ends_where_its_head_says_however_it_is_cut(void **state)
+static void assert_all_framed(const struct expected *all, size_t count)
 {
-    static const struct expected all[] = {
-        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false, false, true, 200, "hello",
-         0},
-        {"HTTP/1.1 200 OK\ncontent-length:5\n\nhelloHTTP/1.1", false, false, true, 200, "hello",
-         8},
-        {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", false, false, true, 200, "", 0},
-        {"HTTP/1.1 204 None\r\nContent-Length: 7\r\n\r\n", false, false, true, 204, "", 0},
-        {"HTTP/1.1 304 Same\r\nContent-Length: 7\r\n\r\n", false, false, true, 304, "", 0},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", true, false, true, 200, "", 0},
-        {"HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 103 Early\r\nContent-Length: 9\r\n\r\n"
-         "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nok",
-         false, false, true, 201, "ok", 0},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
-         "3\r\nabc\r\n00A;x=y\r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\n",
-         false, false, true, 200, "abc0123456789", 0},
-        {"HTTP/1.1 500 Bad\r\nConnection: x, Close\r\nContent-Length: 1\r\n\r\n!", false, false,
-         false, 500, "!", 0},
-        {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n!", false, false, false, 200, "!", 0},
-        {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n!", false,
-         false, true, 200, "!", 0},
-        {"HTTP/1.1 200 OK\r\n\r\nto the end", false, true, false, 200, "to the end", 0},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nlonger", false,
-         true, false, 200, "longer", 0},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n"
-         "1\r\na\r\n0\r\n\r\n",
-         false, false, false, 200, "a", 0},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", false, false,
-         true, 200, "ok", 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t len = strlen(all[i].answer);
         for (size_t step = 1; step <= len; step++) {
             struct expected e = all[i];
@@ -128,10 +97,111 @@ static void an_answer_ends_where_its_head_says_however_it_is_cut(void **state)
     }
 }
 
+static void an_answer_ends_where_its_head_says_however_it_is_cut(void **state)
+{
+    static const struct expected all[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false, false, true, 200, "hello",
+         0},
+        {"HTTP/1.1 200 OK\r\ncontent-length:5\r\n\r\nhelloHTTP/1.1", false, false, true, 200,
+         "hello", 8},
+        {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", false, false, true, 200, "", 0},
+        {"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false, false, true, 200, "", 0},
+        {"HTTP/1.1 204 None\r\n\r\n", false, false, true, 204, "", 0},
+        {"HTTP/1.1 204 None\r\nContent-Length: 0\r\n\r\n", false, false, true, 204, "", 0},
+        {"HTTP/1.1 304 Same\r\n\r\n", false, false, true, 304, "", 0},
+        {"HTTP/1.1 200 OK\r\n\r\n", true, false, true, 200, "", 0},
+        {"HTTP/1.1 205 Reset\r\nContent-Length: 1\r\n\r\n!", false, false, true, 205, "!", 0},
+        {"HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 103 Early\r\nLink: </a>\r\n\r\n"
+         "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nok",
+         false, false, true, 201, "ok", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
+         "3\r\nabc\r\n00A;x=y\r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\n",
+         false, false, true, 200, "abc0123456789", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1 \t\r\na\r\n0 ;x\r\n"
+         "Content-Length: 9\r\n\r\n",
+         false, false, true, 200, "a", 0},
+        {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n!", false,
+         false, true, 200, "!", 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", false, false,
+         true, 200, "ok", 0},
+    };
+
+    (void)state;
+    assert_all_framed(all, sizeof(all) / sizeof(all[0]));
+}
+
+/* They end, but others could read another end into them, or the server closes. */
+static void an_answer_that_is_in_doubt_spoils_its_connection(void **state)
+{
+    static const struct expected all[] = {
+        /* lines that are cut elsewhere by whoever wants CR LF, or is content with CR */
+        {"HTTP/1.1 200 OK\ncontent-length:5\n\nhello", false, false, false, 200, "hello", 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\n!", false, false, false, 200, "!", 0},
+        {"HTTP/1.1 200 OK\r\nX: a\rContent-Length: 9\r\nContent-Length: 1\r\n\r\n!", false,
+         false, false, 200, "!", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;\na\r\n0\r\n\r\n", false,
+         false, false, 200, "a", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\n0\r\n\r\n", false, false,
+         false, 200, "a", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: a\n\r\n", false, false,
+         false, 200, "", 0},
+        /* names and values that some trim or join */
+        {"HTTP/1.1 200 OK\r\nContent-Length : 9\r\nContent-Length: 1\r\n\r\n!", false, false,
+         false, 200, "!", 0},
+        {"HTTP/1.1 200 OK\r\nX: a\r\n Content-Length: 9\r\nContent-Length: 1\r\n\r\n!", false,
+         false, false, 200, "!", 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 9\r\n\r\n!", false, false, false, 200, "!",
+         0},
+        {"HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 1\r\n\r\n!", false, false, false, 200, "!",
+         0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n!", false, false, false, 200, "!", 0},
+        /* two opinions about the body */
+        {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "1\r\na\r\n0\r\n\r\n",
+         false, false, false, 200, "a", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "1\r\na\r\n0\r\n\r\n",
+         false, false, false, 200, "a", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: x, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", false,
+         false, false, 200, "a", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, x\r\n\r\nlonger", false, true, false,
+         200, "longer", 0},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nlonger", false,
+         true, false, 200, "longer", 0},
+        {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "1\r\na\r\n0\r\n\r\n",
+         false, false, false, 200, "a", 0},
+        /* a body is announced that must not come */
+        {"HTTP/1.1 204 None\r\nContent-Length: 7\r\n\r\n", false, false, false, 204, "", 0},
+        {"HTTP/1.1 204 None\r\nTransfer-Encoding: chunked\r\n\r\n", false, false, false, 204,
+         "", 0},
+        {"HTTP/1.1 304 Same\r\nContent-Length: 7\r\n\r\n", false, false, false, 304, "", 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", true, false, false, 200, "", 0},
+        {"HTTP/1.1 103 Early\r\nContent-Length: 9\r\n\r\n"
+         "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nok",
+         false, false, false, 201, "ok", 0},
+        /* the server closes */
+        {"HTTP/1.1 500 Bad\r\nConnection: x, Close\r\nContent-Length: 1\r\n\r\n!", false, false,
+         false, 500, "!", 0},
+        {"HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: keep-alive\r\n"
+         "Content-Length: 1\r\n\r\n!",
+         false, false, false, 200, "!", 0},
+        {"HTTP/1.1 100 Go on\r\nConnection: close\r\n\r\n"
+         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!",
+         false, false, false, 200, "!", 0},
+        {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n!", false, false, false, 200, "!", 0},
+        {"HTTP/1.1 200 OK\r\n\r\nto the end", false, true, false, 200, "to the end", 0},
+    };
+
+    (void)state;
+    assert_all_framed(all, sizeof(all) / sizeof(all[0]));
+}
+
 static void what_is_no_answer_of_http_1_is_refused_however_it_is_cut(void **state)
 {
     static const char *const all[] = {
         "HTTP/2 200\r\n\r\n",
+        "HTTP/1.2 200 OK\r\n\r\n",
         "HTTP/1.1 20 OK\r\n\r\n",
         "HTTP/1.1 2000 OK\r\n\r\n",
         "HTTP/1.1 099 OK\r\n\r\n",
@@ -140,12 +210,18 @@ static void what_is_no_answer_of_http_1_is_refused_however_it_is_cut(void **stat
         "SSH-2.0-OpenSSH_9.2\r\n",
         "HTTP/1.1 101 Other\r\nUpgrade: h2c\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n!",
+        "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1 1\r\n\r\n!",
+        "HTTP/1.1 200 OK\r\nHTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1 2\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
     };
@@ -175,6 +251,10 @@ static void a_head_without_end_is_refused(void **state)
     http_framing_reset(&framing, false);
     for (rc = 0, rounds = 0; rc == 0 && rounds++ < 100000;)
         rc = feed(&framing, &seen, "no line end here", 100);
+    assert_int_equal(rc, FRAMING_NOT_HTTP);
+    http_framing_reset(&framing, false);
+    for (rc = 0, rounds = 0; rc == 0 && rounds++ < 100000;)
+        rc = feed(&framing, &seen, "HTTP/1.1 100 Go on\r\n\r\n", 100);
     assert_int_equal(rc, FRAMING_NOT_HTTP);
     http_framing_fini(&framing);
 }
@@ -232,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_ends_where_its_head_says_however_it_is_cut),
+        cmocka_unit_test(an_answer_that_is_in_doubt_spoils_its_connection),
         cmocka_unit_test(what_is_no_answer_of_http_1_is_refused_however_it_is_cut),
         cmocka_unit_test(a_head_without_end_is_refused),
         cmocka_unit_test(many_small_chunks_are_no_long_head),

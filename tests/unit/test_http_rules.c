@@ -30,14 +30,19 @@ static void control_bytes_are_refused_before_anything_is_sent(void **state)
         p->call.headers_count = 1;
         assert_int_equal(http_start(f.pool, &p->call, NULL), ERR_CONFIG);
     }
+    p->call.headers = (struct http_header[]){{STR("Host"), STR("a")}, {STR("host"), STR("b")}};
+    p->call.headers_count = 2;
+    assert_int_equal(http_start(f.pool, &p->call, NULL), ERR_CONFIG);
     p->call.headers_count = 0;
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         p->call.method = methods[i];
         assert_int_equal(http_start(f.pool, &p->call, NULL), ERR_CONFIG);
     }
     p->call.method = NULL;
-    strcat(p->url, " x");
-    assert_int_equal(http_start(f.pool, &p->call, NULL), ERR_CONFIG);
+    for (const char *at = " \r\n\t\x7f"; *at; at++) {
+        sprintf(strrchr(p->url, '/'), "/%cx", *at);
+        assert_int_equal(http_start(f.pool, &p->call, NULL), ERR_CONFIG);
+    }
     p->call.url = "file:///etc/passwd";
     assert_int_equal(http_start(f.pool, &p->call, NULL), ERR_CONFIG);
     assert_false(http_is_active(&p->call));

@@ -30,15 +30,17 @@ static struct probe *ask(struct fixture *f, const char *path)
 
 /* ---- the request ---- */
 
-static char *request_of(const struct http_options *options, const char *method, tr_str body,
-                        const struct http_header *headers, size_t count)
+static char *request_to(const struct http_options *options, const char *user, const char *path,
+                        const char *method, tr_str body, const struct http_header *headers,
+                        size_t count)
 {
     struct fixture f;
     struct probe *p;
     char *text, *port;
 
     fixture_begin(&f, answer, *options);
-    p = kept_new(&f, "/a?b=c%20d#e");
+    p = kept_new(&f, path);
+    snprintf(p->url, sizeof(p->url), "HTTP://%s127.0.0.1:%d%s", user, f.server.port, path);
     p->call.method = method;
     p->call.body = body;
     p->call.headers = headers;
@@ -54,6 +56,12 @@ static char *request_of(const struct http_options *options, const char *method, 
     probe_free(p);
     fixture_end(&f);
     return text;
+}
+
+static char *request_of(const struct http_options *options, const char *method, tr_str body,
+                        const struct http_header *headers, size_t count)
+{
+    return request_to(options, "", "/a?b=c%20d#e", method, body, headers, count);
 }
 
 static void assert_same_request(const char *method, const char *body,
@@ -76,8 +84,6 @@ static void a_request_by_wire_is_the_one_that_libcurl_sends(void **state)
         {STR("Content-Type"), STR("application/json")},
         {STR("Authorization"), STR("Bearer x")},
     };
-    const struct http_header instead[] = {{STR("user-agent"), STR("mine")},
-                                          {STR("ACCEPT"), STR("text/plain")}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -86,14 +92,55 @@ static void a_request_by_wire_is_the_one_that_libcurl_sends(void **state)
         if (!methods[i] || strcmp(methods[i], "HEAD") != 0)
             assert_same_request(methods[i], "{\"a\":1}", headers, 3);
     }
-    for (size_t i = 0; i < 2; i++) { /* libcurl has another order of these                 */
-        char *text = request_of(&direct, "POST", STR("x"), instead, 2);
-        assert_non_null(strstr(text, "user-agent: mine\r\n"));
-        assert_non_null(strstr(text, "ACCEPT: text/plain\r\n"));
-        assert_null(strstr(text, "User-Agent"));
-        assert_null(strstr(text, "*/*"));
-        free(text);
-    }
+}
+
+/* libcurl has another order of these. */
+static void headers_of_the_call_stand_in_place_of_the_clients_own(void **state)
+{
+    const struct http_header instead[] = {{STR("user-agent"), STR("mine")},
+                                          {STR("ACCEPT"), STR("text/plain")},
+                                          {STR("host"), STR("other.example")}};
+    char *text = request_of(&direct, "POST", STR("x"), instead, 3);
+
+    (void)state;
+    assert_non_null(strstr(text, "user-agent: mine\r\n"));
+    assert_non_null(strstr(text, "ACCEPT: text/plain\r\n"));
+    assert_non_null(strstr(text, "host: other.example\r\n"));
+    assert_null(strstr(text, "User-Agent"));
+    assert_null(strstr(text, "*/*"));
+    assert_null(strstr(text, "Host:"));
+    free(text);
+}
+
+static void a_request_by_wire_goes_to_what_the_url_says(void **state)
+{
+    static const char *const paths[] = {"",
+                                        "/",
+                                        "?q",
+                                        "#f",
+                                        "/a/../b/./c",
+                                        "//x//",
+                                        "/%41%2f%zz",
+                                        "/\xc3\xa4?\xc3\xa9=|",
+                                        "/a\\b?\\",
+                                        "/a?b?c#d?e",
+                                        "/a;b=c,d",
+                                        "/?a=1&a=\"2\""};
+    static const char *const users[] = {"", "user:pass@", "a%40b:c%3Ad@", ":pass@"};
+    const struct http_header own = {STR("AUTHORIZATION"), STR("Bearer x")};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        for (size_t k = 0; k < sizeof(users) / sizeof(users[0]); k++)
+            for (size_t count = 0; count <= 1; count++) {
+                char *ours = request_to(&direct, users[k], paths[i], "POST", STR("x"), &own,
+                                        count);
+                char *libcurls = request_to(&plain, users[k], paths[i], "POST", STR("x"), &own,
+                                            count);
+                assert_string_equal(ours, libcurls);
+                free(ours);
+                free(libcurls);
+            }
 }
 
 static void a_body_goes_out_whole_whatever_its_size(void **state)
@@ -462,6 +509,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_by_wire_is_the_one_that_libcurl_sends),
+        cmocka_unit_test(headers_of_the_call_stand_in_place_of_the_clients_own),
+        cmocka_unit_test(a_request_by_wire_goes_to_what_the_url_says),
         cmocka_unit_test(a_body_goes_out_whole_whatever_its_size),
         cmocka_unit_test(a_connection_carries_one_request_after_the_other),
         cmocka_unit_test(a_connection_that_the_server_closed_is_not_used_again),
