@@ -2,6 +2,7 @@
 /*
  * tailrace run: the daemon, and with --once a run to the end of every stream.
  */
+#include "base/clock.h"
 #include "cli/args.h"
 #include "cli/print.h"
 #include "cli/runner.h"
@@ -9,28 +10,76 @@
 #include <sysexits.h>
 
 /* The one line by which a script, or a person, sees what a run did. */
-static void log_summary(const struct binding_stats *stats)
+static void log_summary(const struct binding_stats *stats, int64_t took_ms, int code)
 {
+    uint64_t done = stats->filtered + stats->ok + stats->dead + stats->skipped;
+
     log_info("finished", LOG_I("received", stats->received), LOG_I("filtered", stats->filtered),
              LOG_I("ok", stats->ok), LOG_I("dead", stats->dead),
              LOG_I("skipped", stats->skipped), LOG_I("retried", stats->retried),
-             LOG_I("batches", stats->batches));
+             LOG_I("batches", stats->batches), LOG_I("took_ms", took_ms),
+             LOG_I("rows_per_s", took_ms > 0 ? done * 1000 / (uint64_t)took_ms : 0),
+             LOG_I("exit_code", code));
+}
+
+/* Options that say something of a run to the end, and of no other. */
+static int take_options(const struct args *args, struct progress *progress)
+{
+    static const char *const of_once[] = {"progress", "fail-on-dead-letters"};
+    const char *form = args_value(args, "progress");
+
+    for (size_t i = 0; i < sizeof(of_once) / sizeof(of_once[0]); i++)
+        if (args_has(args, of_once[i]) && !args_has(args, "once"))
+            return args_wrong(args, "--%s goes with --once", of_once[i]);
+    if (form && !progress_parse(form, &progress->form))
+        return args_wrong(args, "--progress %s: it is one of auto, log, never", form);
+    return EX_OK;
+}
+
+/* EX_TEMPFAIL: who starts it again goes on where it was stopped. */
+static int run_once(const struct args *args, struct settings *settings,
+                    struct progress *progress)
+{
+    struct binding_stats stats = {0};
+    struct runner_options options = {
+        .mode = ENGINE_ONCE,
+        .overrides = &args->overrides,
+        .stats = &stats,
+        .progress = progress,
+        .stopped_code = EX_TEMPFAIL,
+    };
+    int64_t began_ms = clock_ms();
+    struct error error;
+    int code;
+
+    if (runner_run(&options, settings, &code, &error) < 0)
+        return print_failure(&error);
+    if (code == EX_OK && stats.dead > 0 && args_has(args, "fail-on-dead-letters"))
+        code = EX_DATAERR;
+    log_summary(&stats, clock_ms() - began_ms, code);
+    return code;
+}
+
+static int follow(const struct args *args, struct settings *settings)
+{
+    struct runner_options options = {
+        .mode = ENGINE_FOLLOW, .overrides = &args->overrides, .is_service = true};
+    struct error error;
+    int code;
+
+    if (runner_run(&options, settings, &code, &error) < 0)
+        return print_failure(&error);
+    return code;
 }
 
 static int run(struct args *args)
 {
-    bool once = args_has(args, "once");
-    struct binding_stats stats = {0};
-    struct runner_options options = {
-        .mode = once ? ENGINE_ONCE : ENGINE_FOLLOW,
-        .overrides = &args->overrides,
-        .is_service = !once,
-        .stats = &stats,
-    };
+    struct progress progress = {.form = PROGRESS_AUTO};
     struct settings *settings;
-    struct error error;
-    int code;
+    int code = take_options(args, &progress);
 
+    if (code != EX_OK)
+        return code;
     runner_block_signals();
     args_set_up_log(args, NULL);
     code = runner_load(&args->overrides, &settings);
@@ -40,11 +89,8 @@ static int run(struct args *args)
     log_info("starting", LOG_C("version", TAILRACE_VERSION),
              LOG_I("sources", settings->sources_count), LOG_I("rules", settings->rules_count),
              LOG_S("state_dir", settings->state_dir));
-    if (runner_run(&options, settings, &code, &error) < 0)
-        return print_failure(&error);
-    if (once)
-        log_summary(&stats);
-    return code;
+    return args_has(args, "once") ? run_once(args, settings, &progress)
+                                  : follow(args, settings);
 }
 
 const struct command command_run = {
@@ -53,10 +99,13 @@ const struct command command_run = {
     .text =
         "It runs until SIGTERM or SIGINT: then it reads no more, waits for what is in flight\n"
         "and writes its checkpoints. A second signal does not wait. SIGHUP reads the\n"
-        "configuration again; what did not change goes on untouched.",
+        "configuration again; what did not change goes on untouched. With --once the exit\n"
+        "code is 0 when all was read and settled, and 75 when a signal came before that.",
     .options =
         (const struct args_option[]){
             {"once", 0, NULL, "read to the end of every stream, settle all, exit"},
+            {"progress", 0, "HOW", "auto (a line on a terminal, else the log), log, never"},
+            {"fail-on-dead-letters", 0, NULL, "exit with 65 if there are new ones"},
             {.name = NULL},
         },
     .examples = "tailrace run --once -c ./tailrace.conf --log-format text",

@@ -44,11 +44,18 @@ void runner_block_signals(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+/* The line of the progress goes first: a second signal ends the process where it stands. */
+static void stop(struct runner *runner)
+{
+    progress_stop(runner->options->progress);
+    engine_interrupt(runner->engine, runner->options->stopped_code);
+}
+
 static void hang_up(struct runner *runner)
 {
     /* What a terminal sends when it goes away; a service is asked to reload by it. */
     if (!runner->options->is_service) {
-        engine_stop(runner->engine);
+        stop(runner);
         return;
     }
     notify_reloading();
@@ -69,7 +76,7 @@ static void signal_came(struct watch *watch, uint32_t events)
         }
         if (runner->options->is_service)
             notify_stopping();
-        engine_stop(runner->engine);
+        stop(runner);
     }
 }
 
@@ -113,6 +120,7 @@ static void finished(void *ctx, int exit_code)
 {
     struct runner *runner = ctx;
 
+    progress_stop(runner->options->progress);
     runner->exit_code = exit_code;
     if (runner->options->stats)
         engine_get_stats(runner->engine, runner->options->stats);
@@ -143,6 +151,8 @@ int runner_run(const struct runner_options *options, struct settings *settings,
         goto out;
     if (options->is_service)
         notify_ready();
+    if (options->progress)
+        progress_start(options->progress, runner.loop, runner.engine);
     loop_run(runner.loop);
     engine_free(runner.engine);
     *ret_exit_code = runner.exit_code;

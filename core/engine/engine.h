@@ -41,10 +41,28 @@ void engine_reload(struct engine *engine);
 /* Drains and finishes; a second call does not wait. */
 void engine_stop(struct engine *engine);
 
+/* The same from outside, where a stop before the end is no success: `exit_code` is that of the
+ * engine then, unless it has failed already or was about to finish. */
+void engine_interrupt(struct engine *engine, int exit_code);
+
 /* After finished(). */
 void engine_free(struct engine *engine);
 
 /* Totals over all rules, for a summary. */
 void engine_get_stats(const struct engine *engine, struct binding_stats *ret_stats);
+
+/* How far ENGINE_ONCE is. Rows count once for each rule that reads them. */
+struct engine_progress {
+    uint64_t databases, read;   /* read: to the end, and nothing of it waits to be asked    */
+    uint64_t received, settled; /* rows, since the start                                    */
+    uint64_t pending;           /* rows that servers say are still to be read               */
+    uint64_t untold;            /* databases that are not read, and of which nobody says
+                                   how many rows those are                                  */
+    bool listed;                /* all databases are known                                  */
+    bool stopping;              /* nothing is read any more: the rest means little          */
+};
+
+/* Looks at every database: a few times a second, not for each row. Before finished(). */
+void engine_get_progress(const struct engine *engine, struct engine_progress *ret_progress);
 
 #endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Looks at the engine every now and then, and shows it. Main thread.
+ */
+#include "cli/progress.h"
+
+#include "base/clock.h"
+#include "cli/bottom_line.h"
+#include "observe/log.h"
+
+enum {
+    REDRAW_MS = 250,
+    BEGIN_MS = 500, /* what is over by then needs no line                                 */
+    LOG_MS = 10000,
+    SAMPLE_MS = 1000, /* of the log: rates are those of the last seconds there too          */
+    FIELDS_MAX = 8
+};
+
+bool progress_parse(const char *word, enum progress_form *ret_form)
+{
+    static const char *const words[] = {
+        [PROGRESS_AUTO] = "auto", [PROGRESS_LOG] = "log", [PROGRESS_NEVER] = "never"};
+
+    for (int i = PROGRESS_AUTO; i <= PROGRESS_NEVER; i++)
+        if (strcmp(word, words[i]) == 0) {
+            *ret_form = (enum progress_form)i;
+            return true;
+        }
+    return false;
+}
+
+/* ---- the two forms ---- */
+
+static void draw(const struct estimate_view *view)
+{
+    char text[ESTIMATE_LINE];
+
+    estimate_write(view, (size_t)bottom_line_width(), text);
+    bottom_line_draw(text);
+}
+
+/* What nobody knows is left out. */
+static void write_log(const struct estimate_view *view)
+{
+    struct log_field fields[FIELDS_MAX] = {{.key = NULL}};
+    size_t n = 0;
+
+    if (view->percent >= 0)
+        fields[n++] = LOG_I("percent", view->percent);
+    fields[n++] = LOG_I("databases_read", view->progress.read);
+    if (view->progress.listed)
+        fields[n++] = LOG_I("databases", view->progress.databases);
+    fields[n++] = LOG_I("received", view->progress.received);
+    fields[n++] = LOG_I("rows_per_s", view->rows_per_s);
+    if (view->left_s >= 0)
+        fields[n++] = LOG_I("left_s", view->left_s);
+    fields[n].key = NULL;
+    if (log_get_level() >= LOG_INFO)
+        log_write(LOG_INFO, "progress", fields);
+}
+
+/* ---- every now and then ---- */
+
+static void due(struct timer *timer)
+{
+    struct progress *progress = list_entry(timer, struct progress, timer);
+    struct engine_progress now;
+    struct estimate_view view;
+
+    engine_get_progress(progress->engine, &now);
+    if (now.stopping) { /* from here on the process may end without a farewell              */
+        progress_stop(progress);
+        return;
+    }
+    estimate_take(&progress->estimate, &now, clock_ms(), &view);
+    if (progress->on_terminal) {
+        draw(&view);
+    } else if (clock_ms() >= progress->log_ms) {
+        write_log(&view);
+        progress->log_ms += LOG_MS;
+    }
+    loop_set_timer(progress->loop, timer, progress->on_terminal ? REDRAW_MS : SAMPLE_MS);
+}
+
+void progress_start(struct progress *progress, struct loop *loop, const struct engine *engine)
+{
+    const struct engine_progress none = {0};
+    struct estimate_view view;
+
+    if (progress->form == PROGRESS_NEVER)
+        return;
+    progress->loop = loop;
+    progress->engine = engine;
+    progress->on_terminal = progress->form == PROGRESS_AUTO && bottom_line_possible();
+    progress->log_ms = clock_ms() + LOG_MS;
+    estimate_take(&progress->estimate, &none, clock_ms(), &view);
+    progress->timer.fire = due;
+    loop_set_timer(loop, &progress->timer, progress->on_terminal ? BEGIN_MS : SAMPLE_MS);
+}
+
+void progress_stop(struct progress *progress)
+{
+    if (!progress || !progress->loop)
+        return;
+    loop_clear_timer(progress->loop, &progress->timer);
+    if (progress->on_terminal)
+        bottom_line_end();
+    progress->loop = NULL;
+}
