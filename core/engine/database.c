@@ -20,6 +20,7 @@
 enum {
     REQUESTS_A_READ = 2, /* which incarnation it is, and its changes                       */
     BURST_MS = 500,      /* events of one change, as it may have several                   */
+    TRY_MS = 500,        /* between two that are begun while all fail                      */
     STEAL_MS = 5000      /* a feed that was silent so long may be taken by another         */
 };
 
@@ -122,12 +123,45 @@ static bool may_begin_backlog(struct source *source)
     return wait_ms == 0;
 }
 
+/* Whoever waits for the server asks again by himself. While it answers nobody no more shall do
+ * so: ten thousand would overrun it when it is weak. One now and then, since those that fail
+ * may be the only ones that do. */
+static bool may_begin(struct source *source)
+{
+    int64_t passed_ms = clock_ms() - source->tried_ms;
+
+    if (source->failures < (uint32_t)source->settings->max_connections)
+        return true;
+    if (list_empty(&source->urgent) && list_empty(&source->backlog))
+        return false;
+    if (passed_ms < TRY_MS) {
+        turn_later(source, TRY_MS - passed_ms);
+        return false;
+    }
+    source->tried_ms = clock_ms();
+    return true;
+}
+
+void database_read_failed(struct source *source)
+{
+    source->failures++;
+}
+
+void database_read_well(struct source *source)
+{
+    bool failed = source->failures >= (uint32_t)source->settings->max_connections;
+
+    source->failures = 0;
+    if (failed)
+        database_turns_soon(source);
+}
+
 void database_turns(struct source *source)
 {
     /* First positions that are not in the store yet would be taken for none. */
     if (source->engine->stopping || !list_empty(&source->sweep.placings))
         return;
-    while (source->reading < (uint32_t)source->settings->max_connections) {
+    while (source->reading < (uint32_t)source->settings->max_connections && may_begin(source)) {
         if (!list_empty(&source->urgent))
             begin(list_entry(source->urgent.next, struct database, queue));
         else if (may_begin_backlog(source))

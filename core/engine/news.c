@@ -64,10 +64,12 @@ static void on_state(void *ctx, enum updates_state state, const struct error *er
     source->updates_settled = state;
     say(source, state);
     /* What happened meanwhile may never be told. */
-    if (state == UPDATES_LIVE && before != UPDATES_CONNECTING)
+    if (state == UPDATES_LIVE && before != UPDATES_CONNECTING) {
         sweep_soon(source);
-    else if (state != UPDATES_LIVE)
+        sweep_wake(source);
+    } else if (state != UPDATES_LIVE) {
         sweep_hurry(source);
+    }
 }
 
 static const struct updates_events events = {.changed = on_changed, .state = on_state};

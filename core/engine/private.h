@@ -142,6 +142,8 @@ struct source {
     struct list streams;   /* of those that are read, followed, or wait for something       */
     struct timer turn;     /* the next of the backlog may be read                           */
     uint32_t reading;      /* streams that hold a turn                                      */
+    uint32_t failures;     /* readings that failed since one did not                        */
+    int64_t tried_ms;      /* when one was begun although they all fail                    */
     uint32_t initial_left; /* databases of the first look that were not answered yet       */
     uint32_t live_feeds;
     struct sweep sweep;
@@ -316,6 +318,7 @@ void sweep_fini(struct source *source);
 void sweep_soon(struct source *source); /* all names, in the next turn                       */
 void sweep_database(struct database *database); /* this one                                  */
 void sweep_hurry(struct source *source);        /* the news are lost: it has to find all     */
+void sweep_wake(struct source *source);         /* the server is there again: no backoff     */
 
 /* database.c */
 struct database *database_find(const struct source *source, tr_str name);
@@ -332,6 +335,9 @@ void database_answered(struct database *database);
 void database_rest(struct database *database, const struct identity_facts *facts);
 /* What has changed while it was read is read too, when its turn comes. */
 void database_read_again(struct database *database);
+/* A reading failed as it may when the server is away, or did not. */
+void database_read_failed(struct source *source);
+void database_read_well(struct source *source);
 /* The next turns are given out; `soon` from where lists of streams are walked. */
 void database_turns(struct source *source);
 void database_turns_soon(struct source *source);
@@ -346,6 +352,7 @@ void database_cool(struct source *source);
 struct stream *stream_new(struct database *database);
 void stream_free(struct stream *stream);
 void stream_ask(struct stream *stream); /* begins, or begins anew                          */
+/* Subscribes it, unless it is. */
 void stream_add_rule(struct stream *stream, struct running_rule *rule);
 void stream_add_rules(struct stream *stream);
 void stream_trouble(struct stream *stream, const char *text);

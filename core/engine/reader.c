@@ -294,6 +294,7 @@ static void on_state(void *ctx, enum feed_state state, const struct error *error
     switch (state) {
     case FEED_LIVE:
         stream_well(stream);
+        database_read_well(reader->source);
         stream->active_ms = clock_ms();
         log_info("following", LOG_S("source", stream->source->settings->name),
                  LOG_S("db", stream->db));
@@ -308,6 +309,7 @@ static void on_state(void *ctx, enum feed_state state, const struct error *error
         break;
     case FEED_WAITING:
         stream_trouble(stream, error ? error->text : "no answer");
+        database_read_failed(reader->source);
         stream_yield(stream);
         break;
     case FEED_CONNECTING:
@@ -346,6 +348,7 @@ static void on_ended(void *ctx, enum feed_end end, const struct error *error)
         return;
     switch (end) {
     case FEED_COMPLETE:
+        database_read_well(reader->source);
         if (engine->options.mode == ENGINE_ONCE || source_has_many(stream->source)) {
             stop_feed(reader);
             reader->complete = true;

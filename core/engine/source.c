@@ -93,8 +93,10 @@ static void look_at_named(struct source *source, struct running_rule *rule, cons
         if (!database)
             database = database_add(source, names[i]);
         database->settled = false;
-        if (database->stream)
-            stream_add_rules(database->stream);
+        if (database->stream) { /* it alone: there may be a thousand others already       */
+            stream_add_rule(database->stream, rule);
+            stream_check(database->stream);
+        }
         sweep_database(database);
     }
     if (source_is_known(source)) /* all of them are read already                            */

@@ -129,6 +129,28 @@ static bool is_cut_short(const struct stream *stream, tr_str position)
            strtoll(position.ptr, NULL, 10) > strtoll(stream->now, NULL, 10);
 }
 
+/* A thousand rules may be about one database, and a rule about ten thousand: the shorter of the
+ * two lists tells. */
+static bool has_rule(const struct stream *stream, const struct running_rule *rule)
+{
+    const struct list *one = &stream->subscriptions, *other = &rule->subscriptions;
+
+    for (;;) {
+        one = one->next;
+        if (one == &stream->subscriptions)
+            return false;
+        if (list_entry(one, struct subscription, in_stream)->rule == rule)
+            return true;
+        other = other->next;
+        if (other == &rule->subscriptions)
+            other = rule->stalled.next;
+        if (other == &rule->stalled)
+            return false;
+        if (list_entry(other, struct subscription, in_rule)->stream == stream)
+            return true;
+    }
+}
+
 void stream_add_rule(struct stream *stream, struct running_rule *rule)
 {
     struct engine *engine = stream->source->engine;
@@ -138,7 +160,7 @@ void stream_add_rule(struct stream *stream, struct running_rule *rule)
     bool found;
     tr_str since;
 
-    if (stream->state != STREAM_READY || rule->leaving)
+    if (stream->state != STREAM_READY || rule->leaving || has_rule(stream, rule))
         return;
     arena_init(&arena, 1024);
     if (store_checkpoint_get(engine->store, rule->settings->name, str_c(stream->key), &arena,
@@ -160,15 +182,6 @@ void stream_add_rule(struct stream *stream, struct running_rule *rule)
     arena_fini(&arena);
 }
 
-static bool has_rule(const struct stream *stream, const struct running_rule *rule)
-{
-    list_each (it, &stream->subscriptions) {
-        if (list_entry(it, struct subscription, in_stream)->rule == rule)
-            return true;
-    }
-    return false;
-}
-
 void stream_add_rules(struct stream *stream)
 {
     struct index_cursor cursor;
@@ -177,8 +190,7 @@ void stream_add_rules(struct stream *stream)
     for (struct running_rule *rule =
              rule_index_first(&stream->source->index, stream->db, &cursor);
          rule; rule = rule_index_next(stream->db, &cursor))
-        if (!has_rule(stream, rule))
-            stream_add_rule(stream, rule);
+        stream_add_rule(stream, rule);
     stream_check(stream);
 }
 
@@ -344,6 +356,8 @@ static void on_refused(struct stream *stream, enum identity_result result,
         return;
     }
     stream_trouble(stream, error ? error->text : "no answer");
+    if (result == IDENTITY_LATER)
+        database_read_failed(stream->source);
     back_off(stream, result == IDENTITY_DENIED);
     if (result == IDENTITY_DENIED)
         engine_fail(stream->source->engine, error_exit_code(ERR_NOPERM));

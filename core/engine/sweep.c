@@ -311,6 +311,16 @@ static void look_at_each(struct source *source)
     }
 }
 
+void sweep_wake(struct source *source)
+{
+    struct sweep *sweep = &source->sweep;
+
+    if (sweep->failures == 0 || !timer_is_set(&sweep->pace))
+        return;
+    sweep->failures = 0;
+    pause_for(source, 0);
+}
+
 /* ---- all names ---- */
 
 /* Names that the server has no more, and those that no rule is about any more. */
