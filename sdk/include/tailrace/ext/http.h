@@ -5,6 +5,10 @@
  * The pool, TLS, proxy, passwords and redaction live in the host, so a plugin that speaks HTTP
  * links nothing. A URL may name a user (https://user@host/); the password comes from the host's
  * passwords file and never passes through the plugin.
+ *
+ * A request that met the end of a connection which had idled goes out once more, as every
+ * client does: it may reach the server twice, so what must not happen twice needs a key that
+ * the server knows.
  */
 #ifndef TAILRACE_EXT_HTTP_H
 #define TAILRACE_EXT_HTTP_H
