@@ -274,8 +274,8 @@ static int on_data(struct http_call *call, tr_str bytes)
     return 0;
 }
 
-/* Ended as it should, like every minute at some proxies: on at once, unless it is no use. One that
- * is of no use again and again tells of nothing, and that must be known. */
+/* Ended as it should, like every minute at some proxies: on at once, unless it is no use. One
+ * that is of no use again and again tells of nothing, and that must be known. */
 static void on_closed(struct updates *updates)
 {
     struct error error = {0};
