@@ -117,12 +117,13 @@ class Watch {
         return counts;
     }
 
-    /* The most requests of those that a function likes in a second, wherever it begins. */
-    busiest(likes = () => true) {
+    /* The most requests of those that a function likes in a second, or in `ms`, wherever it
+     * begins. */
+    busiest(likes = () => true, ms = 1000) {
         const times = this.of(likes).map((req) => req.time);
         let most = 0;
         for (let from = 0, to = 0; to < times.length; to++) {
-            while (times[to] - times[from] >= 1000) from++;
+            while (times[to] - times[from] >= ms) from++;
             most = Math.max(most, to - from + 1);
         }
         return most;
