@@ -69,9 +69,6 @@ void spiegel_take(struct spiegel *spiegel, tr_str id, tr_str doc);
 /* "2026-01-31T12:00:00.123Z" in ms since 1970; 0: it is no such time. */
 int64_t spiegel_time(tr_str text);
 
-/* Spiegel writes names as in a URL: "a%2Fb" is "a/b". Into the arena. */
-tr_str spiegel_unescape(tr_str name, struct arena *arena);
-
 /* ---- what the server says ---- */
 
 struct spiegel_database {

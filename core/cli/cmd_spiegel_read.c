@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "document/document.h"
+#include "http/url.h"
 #include "json/value.h"
 
 #include <stdio.h>
@@ -51,32 +52,6 @@ int64_t spiegel_time(tr_str text)
     tm.tm_mon -= 1;
     seconds = timegm(&tm);
     return seconds > 0 ? (int64_t)seconds * 1000 + ms : 0;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-tr_str spiegel_unescape(tr_str name, struct arena *arena)
-{
-    char *out = arena_alloc(arena, name.len + 1);
-    size_t len = 0;
-
-    for (size_t i = 0; i < name.len; i++) {
-        bool escaped = name.ptr[i] == '%' && i + 2 < name.len &&
-                       hex_value(name.ptr[i + 1]) >= 0 && hex_value(name.ptr[i + 2]) >= 0;
-        out[len++] = escaped
-                         ? (char)(hex_value(name.ptr[i + 1]) * 16 + hex_value(name.ptr[i + 2]))
-                         : name.ptr[i];
-        i += escaped ? 2 : 0;
-    }
-    out[len] = '\0';
-    return str_n(out, len);
 }
 
 /* A member that is a string, decoded into the arena; else empty. */
@@ -229,7 +204,7 @@ static void take_listener(struct spiegel *spiegel, tr_str doc, int64_t updated_m
 {
     struct arena *arena = &spiegel->arena;
     struct spiegel_listener *listener = arena_zero(arena, sizeof(*listener));
-    tr_str db = spiegel_unescape(text_of(doc, STR("db_name"), arena), arena);
+    tr_str db = url_decode(text_of(doc, STR("db_name"), arena), arena);
 
     if (db.len == 0)
         return;

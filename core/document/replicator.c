@@ -14,6 +14,8 @@
  */
 #include "document/translate.h"
 
+#include "http/url.h"
+
 enum { CHANGES_A_RUN = 10000 };
 
 /* Spiegel's own books, and what a run that ends must not be told. */
@@ -29,30 +31,6 @@ static bool is_for_server(tr_str name)
         if (str_eq(name, str_c(own[i])))
             return false;
     return !str_starts(name, STR("_"));
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static tr_str percent_decode(tr_str text, struct arena *arena)
-{
-    char *out = arena_alloc(arena, text.len + 1);
-    size_t len = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        int high = text.ptr[i] == '%' && i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
-        out[len++] = low >= 0 ? (char)(high * 16 + low) : text.ptr[i];
-        i += low >= 0 ? 2 : 0;
-    }
-    out[len] = '\0';
-    return str_n(out, len);
 }
 
 /* The last segment of a URL, or a name as it is. */
@@ -74,7 +52,7 @@ static tr_str database_of(tr_str source, struct arena *arena)
         if (part.len > 0)
             segment = part;
     }
-    return percent_decode(segment, arena);
+    return url_decode(segment, arena);
 }
 
 static void take_database(struct translation *t, tr_str source)

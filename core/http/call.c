@@ -247,6 +247,22 @@ int http_start(struct http_pool *pool, struct http_call *call, struct error *err
 
 /* ---- ending ---- */
 
+static void tell_of_write(const struct http_slot *slot)
+{
+    const struct http *http = slot->pool->http;
+    const char *method;
+    tr_str url = buf_str(&slot->url);
+    size_t origin;
+
+    if (!http->wrote || slot->end != HTTP_ANSWERED || slot->status < 200 || slot->status > 299)
+        return;
+    http_slot_verb(slot, &method);
+    if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
+        return;
+    origin = http_authority_len(url.ptr);
+    http->wrote(http->wrote_ctx, str_n(url.ptr, origin), method, str_from(url, origin));
+}
+
 static void hand_over(struct http_slot *slot)
 {
     struct http_call *call = slot->call;
@@ -262,6 +278,7 @@ static void hand_over(struct http_slot *slot)
 
     if (result.status >= 300 && http_answer_header(call, "Retry-After", &retry_after))
         result.retry_after_ms = http_retry_after(retry_after, clock_wall_ms());
+    tell_of_write(slot);
     slot->call = NULL;
     call->pool = NULL;
     slot->pool->running--;

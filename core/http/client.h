@@ -32,6 +32,13 @@ int http_new(struct loop *loop, const char *user_agent, struct http **ret_http,
              struct error *error);
 void http_free(struct http *http); /* after all of its pools                               */
 
+/* Tells of each request that was answered 2xx and was neither GET nor HEAD: `origin` is
+ * "https://host:port" (or without the scheme's own port), `path` what follows, with the query,
+ * as it was sent; both borrowed. In the call's turn, before its on_done. */
+void http_watch_writes(struct http *http,
+                       void (*wrote)(void *ctx, tr_str origin, const char *method, tr_str path),
+                       void *ctx);
+
 struct http_options {
     struct secrets *secrets;     /* passwords for URLs that name a user; NULL: none. Borrowed */
     tr_str ca_file;              /* PEM; empty: the system's                               */

@@ -29,6 +29,14 @@ int http_new(struct loop *loop, const char *user_agent, struct http **ret_http,
     return 0;
 }
 
+void http_watch_writes(struct http *http,
+                       void (*wrote)(void *ctx, tr_str origin, const char *method, tr_str path),
+                       void *ctx)
+{
+    http->wrote = wrote;
+    http->wrote_ctx = ctx;
+}
+
 void http_free(struct http *http)
 {
     if (!http)

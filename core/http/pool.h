@@ -23,6 +23,8 @@ struct http {
     char *user_agent;
     struct http_socket **sockets; /* by descriptor; NULL: libcurl never asked about it     */
     size_t sockets_len;
+    void (*wrote)(void *ctx, tr_str origin, const char *method, tr_str path); /* NULL: nobody */
+    void *wrote_ctx;
 };
 
 /* What was found out about the part of a URL up to its path: calls of a pool mostly have the

@@ -166,6 +166,30 @@ void url_encode(struct buf *out, tr_str text)
     out->ptr[out->len] = '\0';
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+tr_str url_decode(tr_str text, struct arena *arena)
+{
+    char *out = arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        int high = text.ptr[i] == '%' && i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+        out[len++] = low >= 0 ? (char)(high * 16 + low) : text.ptr[i];
+        i += low >= 0 ? 2 : 0;
+    }
+    out[len] = '\0';
+    return str_n(out, len);
+}
+
 /* The origin with the user in it. */
 static void write_origin(const struct url *url, struct buf *out)
 {

@@ -9,6 +9,7 @@
 #ifndef HTTP_URL_H
 #define HTTP_URL_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
 
@@ -47,6 +48,9 @@ void url_join(const struct url *base, tr_str database, tr_str rest, tr_str query
 /* Appends `text` as one path segment or query value: all but A-Z a-z 0-9 - . _ ~ as %XX, and
  * "." and ".." too, which would else walk the path. */
 void url_encode(struct buf *out, tr_str text);
+
+/* The reverse, into the arena; a % that is no %XX stays as it is. */
+tr_str url_decode(tr_str text, struct arena *arena);
 
 /* Appends the URL as a person may see it: the password is "***", and so is the value of every
  * query parameter whose name smells of a secret (token, key, sig, pass, secret, auth, code…); a

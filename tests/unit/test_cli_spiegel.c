@@ -109,16 +109,6 @@ static void times_are_read_to_the_millisecond(void **state)
     assert_int_equal(spiegel_time(STR("")), 0);
 }
 
-static void names_are_unescaped(void **state)
-{
-    struct fixture *f = *state;
-
-    assert_true(str_eq(spiegel_unescape(STR("a%2Fb%2bc"), &f->arena), STR("a/b+c")));
-    assert_true(str_eq(spiegel_unescape(STR("plain"), &f->arena), STR("plain")));
-    assert_true(str_eq(spiegel_unescape(STR("100%"), &f->arena), STR("100%")));
-    assert_true(str_eq(spiegel_unescape(STR("%zz%2"), &f->arena), STR("%zz%2")));
-}
-
 static void listeners_are_kept_by_the_real_name(void **state)
 {
     struct fixture *f = *state;
@@ -360,7 +350,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(times_are_read_to_the_millisecond),
-        TEST(names_are_unescaped),
         TEST(listeners_are_kept_by_the_real_name),
         TEST(positions_are_kept_as_they_stand),
         TEST(where_it_stood_on_the_list_of_changes_is_known),

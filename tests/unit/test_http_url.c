@@ -205,9 +205,23 @@ static void private_ranges_end_where_they_end(void **state)
     assert_false(address_judge_text("example.com", &kind));
 }
 
+static void a_segment_is_decoded_and_a_stray_percent_stays(void **state)
+{
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, 256);
+    assert_true(str_eq(url_decode(STR("a%2Fb%2bc"), &arena), STR("a/b+c")));
+    assert_true(str_eq(url_decode(STR("plain"), &arena), STR("plain")));
+    assert_true(str_eq(url_decode(STR("100%"), &arena), STR("100%")));
+    assert_true(str_eq(url_decode(STR("%zz%2"), &arena), STR("%zz%2")));
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_segment_is_decoded_and_a_stray_percent_stays),
         cmocka_unit_test(a_url_comes_apart),
         cmocka_unit_test(the_origin_has_no_default_port_and_brackets_where_needed),
         cmocka_unit_test(what_is_no_http_url_is_refused_without_showing_its_password),
