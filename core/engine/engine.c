@@ -233,6 +233,7 @@ static int open_all(struct engine *engine, struct error *error)
     rc = http_new(engine->loop, "tailrace/" TAILRACE_VERSION, &engine->http, error);
     if (rc < 0)
         return rc;
+    own_writes_watch(engine);
     rc = store_open(settings->state_dir.ptr, 0, &engine->store, error);
     if (rc < 0)
         return rc;

@@ -31,6 +31,8 @@ static void on_changed(void *ctx, tr_str name, enum updates_type type)
         database = database_add(source, name);
     }
     database_changed(database);
+    if (type == UPDATES_CREATED)
+        database->changed_ms = 0; /* many are made at a time: that makes none of them hot   */
 }
 
 /* Each is said once, not at every try. */

@@ -8,7 +8,9 @@
  *     source.c        a server: its connections and its rules
  *     rule_index.c    which rules are about a database of this name
  *     news.c          the server tells which databases change (_db_updates)
+ *     own_writes.c    plugins changed one
  *     sweep.c         looks at all databases in turn: which are there, which have changed
+ *     look.c          whether one of them is as it was
  *     database.c      a name among ten thousand: waits its turn, is hot or cold
  *     stream.c        a database that is read now: its incarnation, and its cursors
  *     reader.c        a feed, and the subscriptions that share it
@@ -312,6 +314,9 @@ void news_stop(struct source *source);
 bool news_are_live(const struct source *source);
 bool news_are_awaited(const struct source *source); /* they begin, and were not lost so far   */
 
+/* own_writes.c: the server need not tell of what plugins write. */
+void own_writes_watch(struct engine *engine);
+
 /* sweep.c */
 void sweep_init(struct source *source);
 void sweep_fini(struct source *source);
@@ -319,6 +324,12 @@ void sweep_soon(struct source *source); /* all names, in the next turn          
 void sweep_database(struct database *database); /* this one                                  */
 void sweep_hurry(struct source *source);        /* the news are lost: it has to find all     */
 void sweep_wake(struct source *source);         /* the server is there again: no backoff     */
+
+/* look.c: for sweep.c. */
+/* An entry of _dbs_info: nothing to read, or it goes to the backlog. */
+void sweep_judge(struct source *source, tr_str entry, struct arena *arena);
+/* Those on their way to the store are the store's alone from here on. */
+void first_positions_fini(struct source *source);
 
 /* database.c */
 struct database *database_find(const struct source *source, tr_str name);

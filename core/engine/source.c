@@ -21,11 +21,11 @@ bool source_has_many(const struct source *source)
     return source->databases.count > (size_t)source->settings->max_feeds;
 }
 
-/* What was not used is kept for a quarter of a second only: no bursts. */
+/* What was not used is kept for a moment only: no bursts. */
 int64_t source_spend(struct source *source, uint32_t requests)
 {
     struct budget *budget = &source->budget;
-    double rate = (double)source->settings->request_rate / 1000, most = rate * 250;
+    double rate = (double)source->settings->request_rate / 1000, most = rate * 50;
     int64_t now = clock_ms();
 
     if (most < requests)

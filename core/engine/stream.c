@@ -309,6 +309,15 @@ void stream_key(const struct source *source, tr_str db, tr_str incarnation, stru
              STR_ARG(incarnation));
 }
 
+/* Told twice of one change, or of one that was read by the way. */
+static bool is_as_it_was(const struct stream *stream)
+{
+    const struct database *database = stream->database;
+
+    return source_has_many(stream->source) && database->settled &&
+           stream->facts.token == database->token && !database_is_hot(database);
+}
+
 static void identified(struct stream *stream, tr_str incarnation)
 {
     struct buf key = {0};
@@ -324,7 +333,10 @@ static void identified(struct stream *stream, tr_str incarnation)
     stream->failures = 0;
     stream->active_ms = clock_ms();
     stream_well(stream);
-    stream_add_rules(stream);
+    if (is_as_it_was(stream))
+        stream_check(stream); /* no rule has joined: it has nothing to read                 */
+    else
+        stream_add_rules(stream);
     if (!stream->question) /* a rule's `now`: on_now() goes on                              */
         answered(stream);
 }
