@@ -117,6 +117,8 @@ static bool may_begin_backlog(struct source *source)
     if (list_empty(&source->backlog) || timer_is_set(&source->turn) ||
         timer_is_set(&source->sweep.pace))
         return false; /* the sweep goes first: it finds what is worth reading              */
+    if (source_has_many(source) && source->reading >= source_reads_at_once(source))
+        return false;
     wait_ms = source_has_many(source) ? source_spend(source, REQUESTS_A_READ) : 0;
     if (wait_ms > 0)
         turn_later(source, wait_ms);

@@ -307,6 +307,8 @@ bool source_has_many(const struct source *source);
 int64_t source_backoff(const struct source *source, uint32_t failures, bool denied);
 /* Takes `requests` out of the budget, or says how long to wait for that. */
 int64_t source_spend(struct source *source, uint32_t requests);
+/* How many databases that nobody says have changed may be read at a time. */
+uint32_t source_reads_at_once(const struct source *source);
 
 /* news.c: the list of changed databases. */
 void news_start(struct source *source);

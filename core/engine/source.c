@@ -21,11 +21,13 @@ bool source_has_many(const struct source *source)
     return source->databases.count > (size_t)source->settings->max_feeds;
 }
 
-/* What was not used is kept for a moment only: no bursts. */
+/* In no second shall there be more than the rate: nine tenths come steadily, and what was saved
+ * and what is under way (source_reads_at_once) are a twentieth each. */
 int64_t source_spend(struct source *source, uint32_t requests)
 {
     struct budget *budget = &source->budget;
-    double rate = (double)source->settings->request_rate / 1000, most = rate * 50;
+    double rate = (double)source->settings->request_rate * 0.9 / 1000;
+    double most = (double)source->settings->request_rate / 20;
     int64_t now = clock_ms();
 
     if (most < requests)
@@ -38,6 +40,15 @@ int64_t source_spend(struct source *source, uint32_t requests)
         return 1 + (int64_t)((requests - budget->tokens) / rate);
     budget->tokens -= requests;
     return 0;
+}
+
+uint32_t source_reads_at_once(const struct source *source)
+{
+    int64_t most = source->settings->request_rate / 20;
+
+    if (most > source->settings->max_connections)
+        most = source->settings->max_connections;
+    return most > 0 ? (uint32_t)most : 1;
 }
 
 /* ---- what is known of it ---- */
