@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of bulk-sink share: an instance, and a batch in its hands.
+ *
+ *     bulk-sink.c  the descriptor, and an instance's life
+ *     options.c    the table of options, and what a table cannot say
+ *     address.c    the databases of a batch, as URLs
+ *     plan.c       what a change asks for: its kind, its document as it is sent
+ *     index.c      which changes of a batch an id names
+ *     batch.c      a batch: one round after the other, and its outcome
+ *     request.c    one request of a round
+ *     look.c       what the target has, for changes that must fit to it   (new_edits true)
+ *     fetch.c      documents with their revisions, from the source        (new_edits false)
+ *     answer.c     what the answer to _bulk_docs means
+ *     explain.c    tr.explain/1
+ *     scan.c splice.c text.c   JSON as text
+ *
+ * A batch goes through rounds. Each takes the changes that have no outcome yet, asks the target
+ * or the source about those where it must, and posts what is left:
+ *
+ *     changes ──pick──▶ group ──look | fetch──▶ body ──POST _bulk_docs──▶ outcomes
+ *                        ▲                                                   │
+ *                        └──── a conflict; half of a group that was refused ─┘
+ *
+ * Batches run side by side. Nothing here sleeps; what has to wait goes back to the host.
+ */
+#ifndef BULK_H
+#define BULK_H
+
+#include "splice.h"
+#include "text.h"
+
+#include <tailrace/ext/http.h>
+#include <tailrace/ext/template.h>
+#include <tailrace/ext/timer.h>
+
+enum {
+    INFLIGHT_MAX = 64,
+    MESSAGE_MAX = 256,
+    SHOWN_MAX = 180,       /* of a server's words in it                                      */
+    TRIES_MAX = 8,         /* writes over a target that changes, before the batch waits      */
+    ANSWER_MAX = 256 << 20 /* bytes of documents in an answer                                */
+};
+
+/* The places of the choices. */
+enum { CONFLICT_OVERWRITE, CONFLICT_SKIP, CONFLICT_DEAD_LETTER };
+enum { DELETES_APPLY, DELETES_SKIP };
+enum { ATTACHMENTS_REJECT, ATTACHMENTS_DROP };
+
+/* Options as tr_bind() fills them in. */
+struct options {
+    char *url, *database, *source_url, *ca_file, *proxy;
+    int64_t q, n, timeout_ms, connect_timeout_ms, max_connections;
+    int32_t new_edits, create_target, on_conflict, deletes, attachments;
+    int32_t deny_private, insecure;
+};
+
+enum kind { KIND_INSERT, KIND_UPDATE, KIND_DELETE };
+
+/* A change of a batch. */
+struct item {
+    int32_t outcome; /* TR_OK or TR_REJECT; TR_RETRY until one is known                    */
+    uint8_t kind;
+    uint8_t looks;  /* how often the target was asked about it                           */
+    bool must_look; /* before it is posted, the target is to be asked what it has        */
+    bool knows;     /* it was asked: `rev` is what the document has there; empty: nothing */
+    bool in_group;  /* it is in the request that is under way                            */
+    bool posted;    /* and it is in its body, whatever became of it since                */
+    bool fetched, sent, missing, unclear; /* what the source said, see fetch.c             */
+    struct part rev; /* in job->notes                                                     */
+    struct part why; /* in job->notes: of a reject                                        */
+};
+
+/* What an id stands for: the places of its changes, in order of ids, then of places. */
+struct key {
+    tr_str id;
+    uint32_t i;
+};
+
+/* A batch in hand: gone with it, so that an instance without work holds no memory. */
+struct job {
+    tr_self *self;
+    const tr_batch *batch;
+    struct item *items;
+    struct key *keys;
+    uint32_t *group;   /* places of the changes of the request under way                   */
+    int32_t *outcomes; /* as the host wants them                                           */
+    uint32_t group_count;
+    uint32_t limit; /* changes of a request while a refused group is halved; 0: no limit    */
+    uint32_t settled;
+    bool failed; /* the rest of the batch is to be sent again                              */
+    bool made;   /* the target was created in this batch: not once more                    */
+    bool late;   /* the request under way was given up for the batch's time                */
+    uint32_t retry_after_ms;
+    char message[MESSAGE_MAX];
+
+    struct text target;  /* URL of the database                                            */
+    struct text source;  /* the same of the source; empty with new_edits                   */
+    struct text body;    /* of the request                                                 */
+    struct text notes;   /* revisions of the target, reasons                               */
+    struct text scratch; /* two documents to compare; an id                                */
+    int64_t asked_ms;
+    uint32_t patience_ms; /* the request's timeout                                          */
+    uint64_t request, guard;
+    void (*answered)(struct job *job, const tr_http_response *response);
+};
+
+struct tr_self {
+    const tr_host *host;
+    const tr_http *http;
+    const tr_json *json;
+    const tr_template_api *tmpl;
+    const tr_timer *timer;
+    struct options options;
+    tr_template *database; /* NULL: `url` is the database's                                */
+    tr_http_client *client;
+    uint32_t most; /* documents of a request, as the server bears them; 0: no limit        */
+};
+
+/* options.c [control] */
+enum { OPTIONS_COUNT = 17 };
+extern const tr_option bulk_options[OPTIONS_COUNT];
+tr_status options_load(tr_self *self, const tr_config *config, tr_error *error);
+void options_free(tr_self *self);
+
+/* address.c */
+/* http(s)://HOST, with a path if `with_path` says so; `option` is its name for the error. */
+tr_status address_check(const char *option, const char *url, bool with_path, tr_error *error);
+/* $db_name is the only variable. */
+tr_status address_check_database(const char *text, tr_error *error);
+/* Fills job->target and job->source. TR_REJECT: there can be no such database, job->message
+ * says why. TR_RETRY: no memory. */
+tr_status address_make(struct job *job);
+/* The server with its user, for what shares connections. */
+tr_str address_server(const char *url);
+/* The last segment of a URL. */
+tr_str address_name(tr_str url);
+
+/* plan.c */
+/* What the change `i` is. Settles what is skipped or refused. */
+void plan_item(struct job *job, uint32_t i);
+/* Appends the document of a change as it is posted, with new_edits true. */
+void plan_add_doc(struct job *job, struct text *out, uint32_t i);
+/* Appends one that the source gave. False: it must not be sent. */
+bool plan_add_copy(struct job *job, struct text *out, const struct splice *splice);
+/* Whether the target's document is that of the change already. */
+bool plan_is_same(struct job *job, uint32_t i, tr_str there);
+
+/* index.c */
+void index_make(struct job *job);
+/* The first of the keys with this id, and how many follow; NULL: none. */
+const struct key *index_find(const struct job *job, tr_str id, uint32_t *ret_count);
+/* Whether a later change of the same document waits for its outcome too. */
+bool index_is_overtaken(const struct job *job, uint32_t i);
+
+/* batch.c [worker] */
+int64_t now_ms(void);
+/* Its changes are planned; NULL: no memory. */
+struct job *job_new(tr_self *self, const tr_batch *batch);
+void job_free(struct job *job);
+/* Chooses the changes of the next request; false: all have an outcome. */
+bool job_pick(struct job *job);
+/* Goes on, or ends the batch. */
+void job_advance(struct job *job);
+void job_accept(struct job *job, uint32_t i);
+/* `why` is decoded text, or a reason in words. */
+void job_reject(struct job *job, uint32_t i, const char *what, tr_str why);
+/* The rest goes back to the host. */
+void job_fail(struct job *job, uint32_t retry_after_ms, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+uint32_t job_time_left(const struct job *job);
+
+/* request.c [worker] */
+struct target_request {
+    const char *method;
+    const struct text *database; /* job->target or job->source                             */
+    const char *path;            /* behind it                                              */
+    tr_str body;
+    void (*answered)(struct job *job, const tr_http_response *response);
+};
+/* Sends it; without success the job fails. */
+void request_send(struct job *job, const struct target_request *request);
+/* For all that is no answer to go by: the job fails, with the server's words. */
+void request_fail(struct job *job, const char *what, const tr_http_response *response);
+/* "error: reason" of an answer, or what there is instead, on one line. */
+void request_describe(const tr_self *self, const tr_http_response *response,
+                      char shown[SHOWN_MAX]);
+/* Whether the answer is an error of this name. */
+bool request_is_error(const tr_http_response *response, const char *name);
+
+/* look.c, fetch.c [worker] */
+bool look_is_needed(const struct job *job);
+void look_send(struct job *job);
+void look_add_body(struct job *job, struct text *out);
+void fetch_send(struct job *job);
+void fetch_add_body(struct job *job, struct text *out);
+const char *fetch_path(const tr_self *self);
+
+/* answer.c [worker] */
+/* Posts job->body. */
+void answer_post(struct job *job);
+/* The database is missing: it is made, or the job fails. False: that is not the trouble. */
+bool answer_make_target(struct job *job, const tr_http_response *response);
+/* A group that is too large, or in which one is bad, goes in halves. False: it is one alone. */
+bool answer_halve(struct job *job);
+
+/* explain.c */
+const void *explain_table(void);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tr.explain/1: the requests that a batch would lead to. [control], on an
+ * instance that is configured and not started: nobody is asked, so what the target or the
+ * source would say is left open.
+ */
+#include "bulk.h"
+
+#include <tailrace/ext/explain.h>
+
+struct printer {
+    void (*line)(void *user, tr_str text);
+    void *user;
+    struct text text;
+};
+
+static void end_line(struct printer *printer)
+{
+    printer->line(printer->user, text_str(&printer->text));
+    printer->text.len = 0;
+}
+
+static void print_request(struct printer *printer, const struct text *database,
+                          const char *path)
+{
+    text_add_c(&printer->text, "POST ");
+    text_add(&printer->text, text_str(database));
+    text_add_c(&printer->text, path);
+    end_line(printer);
+}
+
+static void print_settled(struct printer *printer, const struct job *job)
+{
+    for (uint32_t i = 0; i < job->batch->count; i++) {
+        const struct item *item = &job->items[i];
+
+        if (item->outcome == TR_RETRY)
+            continue;
+        text_add(&printer->text, tr_batch_at(job->batch, i)->id);
+        text_add_c(&printer->text, item->outcome == TR_OK ? ": skipped" : ": rejected: ");
+        text_add(&printer->text, text_part(&job->notes, item->why));
+        end_line(printer);
+    }
+}
+
+/* The target's revisions are not known here; their place is shown. */
+static void assume_looked(struct job *job)
+{
+    struct part open = {.at = job->notes.len};
+
+    text_add_c(&job->notes, "(the target's)");
+    open.len = job->notes.len - open.at;
+    for (uint32_t k = 0; k < job->group_count; k++) {
+        struct item *item = &job->items[job->group[k]];
+
+        item->knows = item->must_look;
+        item->rev = open;
+    }
+}
+
+static void print_posts(struct printer *printer, struct job *job)
+{
+    if (look_is_needed(job)) {
+        print_request(printer, &job->target, "/_all_docs?include_docs=true");
+        look_add_body(job, &printer->text);
+        end_line(printer);
+        assume_looked(job);
+    }
+    print_request(printer, &job->target, "/_bulk_docs");
+    text_add_c(&printer->text, "{\"docs\":[");
+    for (uint32_t k = 0; k < job->group_count; k++) {
+        text_add_c(&printer->text, k > 0 ? "," : "");
+        plan_add_doc(job, &printer->text, job->group[k]);
+    }
+    text_add_c(&printer->text, "]}");
+    end_line(printer);
+}
+
+static void print_copies(struct printer *printer, struct job *job)
+{
+    print_request(printer, &job->source, fetch_path(job->self));
+    fetch_add_body(job, &printer->text);
+    end_line(printer);
+    print_request(printer, &job->target, "/_bulk_docs");
+    text_add_c(&printer->text, "{\"new_edits\":false,\"docs\":[(what the source answers)]}");
+    end_line(printer);
+}
+
+static tr_status explain(tr_self *self, const tr_batch *batch,
+                         void (*line)(void *user, tr_str text), void *user)
+{
+    struct printer printer = {.line = line, .user = user};
+    struct job *job = job_new(self, batch);
+    tr_status status;
+
+    if (!job)
+        return TR_EAGAIN;
+    status = address_make(job);
+    if (status == TR_OK) {
+        print_settled(&printer, job);
+        if (job_pick(job) && self->options.new_edits)
+            print_posts(&printer, job);
+        else if (job->group_count > 0)
+            print_copies(&printer, job);
+    } else if (status == TR_REJECT) {
+        text_add_c(&printer.text, "rejected: ");
+        text_add_c(&printer.text, job->message);
+        end_line(&printer);
+        status = TR_OK;
+    }
+    text_fini(&printer.text);
+    job_free(job);
+    return status == TR_OK ? TR_OK : TR_EAGAIN;
+}
+
+const void *explain_table(void)
+{
+    static const tr_explain table = {.size = sizeof(table), .explain = explain};
+
+    return &table;
+}

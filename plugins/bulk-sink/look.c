@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the target has, for changes that are to be written over it or that it refused as
+ * conflicts: one question for all of a group, with the documents, so that what is there already
+ * is not written again. That makes a batch that is sent twice harmless. Worker.
+ */
+#include "bulk.h"
+
+#define WHAT "POST _all_docs"
+
+bool look_is_needed(const struct job *job)
+{
+    for (uint32_t k = 0; k < job->group_count; k++)
+        if (job->items[job->group[k]].must_look)
+            return true;
+    return false;
+}
+
+void look_add_body(struct job *job, struct text *out)
+{
+    const char *comma = "";
+
+    text_add_c(out, "{\"keys\":[");
+    for (uint32_t k = 0; k < job->group_count; k++) {
+        if (!job->items[job->group[k]].must_look)
+            continue;
+        text_add_c(out, comma);
+        text_add_string(out, job->self->json, tr_batch_at(job->batch, job->group[k])->id);
+        comma = ",";
+    }
+    text_add_c(out, "]}");
+}
+
+/* ---- what it means ---- */
+
+static void take_missing(struct job *job, uint32_t i)
+{
+    struct item *item = &job->items[i];
+
+    item->must_look = false;
+    item->knows = true;
+    item->rev.len = 0;
+    if (item->kind == KIND_DELETE)
+        job_accept(job, i);
+}
+
+static void take_present(struct job *job, uint32_t i, tr_str rev, tr_str doc)
+{
+    struct item *item = &job->items[i];
+
+    item->must_look = false;
+    item->knows = true;
+    item->rev = text_add_decoded(&job->notes, job->self->json, rev);
+    if (item->kind != KIND_DELETE && plan_is_same(job, i, doc))
+        job_accept(job, i);
+    else if (job->self->options.on_conflict == CONFLICT_DEAD_LETTER)
+        job_reject(job, i, "conflict",
+                   TR_STR("the target has another document of that id, or another revision "
+                          "of it; see on_conflict"));
+}
+
+static uint32_t find_item(struct job *job, tr_str raw_id)
+{
+    uint32_t count;
+    const struct key *key;
+
+    job->scratch.len = 0;
+    key = index_find(
+        job, text_part(&job->scratch, text_add_decoded(&job->scratch, job->self->json, raw_id)),
+        &count);
+    for (; key && count > 0; key++, count--)
+        if (job->items[key->i].in_group && job->items[key->i].must_look)
+            return key->i;
+    return UINT32_MAX;
+}
+
+static void take_row(struct job *job, tr_str row)
+{
+    tr_str value = scan_find(row, "value"), rev = scan_find(value, "rev");
+    uint32_t i = find_item(job, scan_find(row, "key"));
+
+    if (i == UINT32_MAX)
+        return;
+    if (tr_str_eq(scan_find(row, "error"), TR_STR("\"not_found\"")) ||
+        (rev.len > 0 && scan_is_true(scan_find(value, "deleted"))))
+        take_missing(job, i);
+    else if (rev.len > 2)
+        take_present(job, i, rev, scan_find(row, "doc"));
+}
+
+static void take_rows(struct job *job, tr_str rows)
+{
+    struct scan scan;
+    tr_str key, row;
+    uint32_t left = 0;
+
+    if (scan_open(&scan, rows, '['))
+        while (scan_next(&scan, &key, &row) == 1)
+            take_row(job, row);
+    for (uint32_t k = 0; k < job->group_count; k++)
+        left += job->items[job->group[k]].in_group && job->items[job->group[k]].must_look;
+    if (left > 0)
+        job_fail(job, 0, WHAT ": the answer leaves out %u of the documents asked for", left);
+}
+
+static void answered(struct job *job, const tr_http_response *response)
+{
+    if (response->status == 200) {
+        if (scan_is_whole(response->body, '{'))
+            take_rows(job, scan_find(response->body, "rows"));
+        else if (response->body.len < ANSWER_MAX || !answer_halve(job))
+            job_fail(job, 0, WHAT ": the answer is not whole");
+        return;
+    }
+    if (response->status == 413 && answer_halve(job))
+        return;
+    if (!answer_make_target(job, response))
+        request_fail(job, WHAT, response);
+}
+
+void look_send(struct job *job)
+{
+    text_clear(&job->body);
+    look_add_body(job, &job->body);
+    for (uint32_t k = 0; k < job->group_count; k++)
+        if (job->items[job->group[k]].must_look &&
+            job->items[job->group[k]].looks++ == TRIES_MAX) {
+            job_fail(job, 0,
+                     "the target's document changes faster than it can be written "
+                     "over");
+            return;
+        }
+    request_send(job, &(struct target_request){.method = "POST",
+                                               .database = &job->target,
+                                               .path = "/_all_docs?include_docs=true",
+                                               .body = text_str(&job->body),
+                                               .answered = answered});
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plugin bulk-sink: what becomes of documents that are refused, and of answers that cannot
+ * be gone by. Where a server has to misbehave, a receiver stands for it.
+ */
+'use strict';
+
+const { test, before, after } = require('node:test');
+const assert = require('node:assert');
+const fs = require('node:fs');
+const { startTestServer } = require('../lib/couch');
+const { startReceiver } = require('../lib/receiver');
+const { makeSite, passwordsOf } = require('./lib/site');
+const { dbOf, fill, makeFilled, names, put, putLeaves } = require('./lib/docs');
+const { bulkBench, serverUrl, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
+
+let couch;
+let toBulk, siteTo, pair, toReceiver, docsOf, leavesOf, updateAndDelete;
+
+before(async () => {
+    couch = await startTestServer();
+    ({ toBulk, siteTo, pair, toReceiver, docsOf, leavesOf, updateAndDelete } =
+        bulkBench(couch));
+});
+after(() => couch.close());
+
+/* ---- what is refused ---- */
+
+const validator = {
+    validate_doc_update: `function (doc) {
+            if (doc.bad) throw({forbidden: "no " + doc.bad});
+            if (doc.who) throw({unauthorized: "not you"});
+        }`,
+};
+
+for (const new_edits of [true, false])
+    test(`what the target forbids is a dead letter, new_edits = ${new_edits}`, async (t) => {
+        const { where, to, site } = await pair(t, 20, { new_edits });
+        await couch.put(`${to}/_design/v`, validator);
+        await fill(
+            couch,
+            where,
+            ['w', 'x', 'y', 'z'],
+            (id) =>
+                ({
+                    w: { bad: 'title' },
+                    x: { bad: 'date' },
+                    y: { who: 1 },
+                    z: { bad: 'title' },
+                })[id],
+        );
+        await fill(couch, where, ['zz']);
+        await site.once();
+        const errors = (await lettersOf(site)).map(({ doc_id, error }) => [doc_id, error]);
+        assert.deepEqual(errors.sort(), [
+            ['w', 'forbidden: no title'],
+            ['x', 'forbidden: no date'],
+            ['y', 'unauthorized: not you'],
+            ['z', 'forbidden: no title'],
+        ]);
+        const docs = await docsOf(to);
+        assert.equal(Object.keys(docs).length, 22);
+        assert.ok(docs.zz);
+    });
+
+test('a dead letter that is sent again after the cause is mended arrives', async (t) => {
+    const { where, to, site } = await pair(t, 0);
+    const { rev } = (await couch.put(`${to}/_design/v`, validator)).json;
+    await fill(couch, where, ['x'], () => ({ bad: 'title' }));
+    await site.once();
+    await couch.delete(`${to}/_design/v?rev=${rev}`);
+    await site.command(['dead-letter', 'replay', '--all']);
+    assert.deepEqual(await docsOf(to), { x: { _id: 'x', bad: 'title' } });
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('what the server refuses as a whole is found by halves', async (t) => {
+    const { ids, target, site } = await toReceiver(t, 64, (body) => {
+        if (body.docs.some((doc) => doc._id.endsWith('37')))
+            return {
+                status: 400,
+                body: { error: 'doc_validation', reason: 'Bad special member' },
+            };
+        return { status: 201, body: oks(body.docs) };
+    });
+    await site.once();
+    const letters = await lettersOf(site);
+    assert.deepEqual(
+        letters.map(({ doc_id, error }) => [doc_id, error]),
+        [[ids[36], '400: doc_validation: Bad special member']],
+    );
+    assert.ok(posts(target).length < 30, `${posts(target).length} requests`);
+});
+
+test('413 halves down to one document, which is rejected', async (t) => {
+    const { ids, site } = await toReceiver(
+        t,
+        40,
+        (body, req) =>
+            req.body.length > 400
+                ? {
+                      status: 413,
+                      body: { error: 'too_large', reason: 'the request entity is too large' },
+                  }
+                : { status: 201, body: oks(body.docs) },
+        {},
+    );
+    await site.once();
+    assert.deepEqual(await lettersOf(site), []);
+    const {
+        where,
+        ids: more,
+        site: other,
+    } = await toReceiver(t, 3, (body) =>
+        body.docs.some((doc) => doc.long)
+            ? { status: 413, body: { error: 'document_too_large', reason: 'long' } }
+            : { status: 201, body: oks(body.docs) },
+    );
+    await fill(couch, where, ['long'], () => ({ long: 1 }));
+    await other.once();
+    const letters = await lettersOf(other);
+    assert.deepEqual(
+        letters.map(({ doc_id, error }) => [doc_id, error]),
+        [['long', '413: document_too_large: long']],
+    );
+    assert.equal(ids.length + more.length, 43);
+});
+
+test('an update without _id and _rev is refused, with no request', async (t) => {
+    const target = await startReceiver({});
+    t.after(() => target.close());
+    const site = makeSite(t, null, {});
+    const feed = `${site.dir}/feed.ndjson`;
+    fs.writeFileSync(
+        feed,
+        [
+            { seq: 1, id: 'a', changes: [{ rev: '2-a' }], doc: { v: 1 } },
+            { seq: 2, id: 'b', changes: [{ rev: '2-a' }], doc: { _id: 'b', v: 1 } },
+            { seq: 3, id: 'c', changes: [], deleted: true },
+            { seq: 4, id: 'd', changes: [{ rev: '1-a' }], doc: { _id: 'other' } },
+        ]
+            .map((row) => `${JSON.stringify(row)}\n`)
+            .join(''),
+    );
+    site.write({
+        sources: { main: { type: 'file', path: feed, database: 'db' } },
+        rules: { r: toBulk('db', { url: `${target.url}/to` }) },
+    });
+    await site.once();
+    const letters = await lettersOf(site);
+    const both = 'Document needs both _id and _rev';
+    const errors = {
+        a: both,
+        b: both,
+        c: both,
+        d: 'the _id of the document is not the id of its row',
+    };
+    assert.deepEqual(Object.fromEntries(letters.map((l) => [l.doc_id, l.error])), errors);
+    assert.equal(target.requests.length, 0);
+});
+
+test('the last change of a document goes, or the one before if it is refused', async (t) => {
+    const to = await couch.makeDb();
+    await couch.put(`${to}/_design/v`, validator);
+    const site = makeSite(t, null, { passwords: passwordsOf(couch.auth) });
+    const feed = `${site.dir}/feed.ndjson`;
+    const rows = [
+        { id: 'a', v: 1 },
+        { id: 'a', v: 2 },
+        { id: 'b', v: 1 },
+        { id: 'a', v: 3, bad: 'title' },
+        { id: 'b', deleted: true },
+        { id: 'c', v: 1 },
+        { id: 'c', v: 2 },
+    ].map(({ id, deleted, ...doc }, i) => {
+        const rev = REV(i + 1, 'a');
+        const row = { seq: i, id, changes: [{ rev }], doc: { _id: id, _rev: rev, ...doc } };
+        return deleted ? { ...row, deleted, doc: { _id: id, _rev: rev, _deleted: true } } : row;
+    });
+    fs.writeFileSync(feed, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    site.write({
+        sources: { main: { type: 'file', path: feed, database: 'db' } },
+        rules: { r: toBulk('db', { url: urlOf(couch, to) }) },
+    });
+    await site.once();
+    const { a, b, c } = await docsOf(to);
+    assert.deepEqual([a, b, c], [{ _id: 'a', v: 2 }, undefined, { _id: 'c', v: 2 }]);
+    const letters = (await lettersOf(site)).map((letter) => [letter.doc_id, letter.error]);
+    assert.deepEqual(letters, [['a', 'forbidden: no title']]);
+});
+
+test('stubs are refused or dropped; whole attachments go', async (t) => {
+    const doc = {
+        v: 1,
+        _attachments: {
+            'a.txt': {
+                content_type: 'text/plain',
+                data: Buffer.from('hello').toString('base64'),
+            },
+        },
+    };
+    const text = async (to) => (await couch.get(`${to}/x/a.txt`)).text;
+    const run = async (options, rule) => {
+        const made = await pair(t, 2, options, rule);
+        await put(couch, made.where, 'x', doc);
+        await made.site.once();
+        return made;
+    };
+    const refused = await run({});
+    assert.match((await lettersOf(refused.site))[0].error, /attachments are not in the change/);
+    assert.equal(Object.keys(await docsOf(refused.to)).length, 2);
+    const dropped = await run({ attachments: 'drop' });
+    assert.deepEqual((await docsOf(dropped.to)).x, { _id: 'x', v: 1 });
+    const whole = await run({}, { attachments: true });
+    assert.equal(await text(whole.to), 'hello');
+    const copied = await run({ new_edits: false });
+    assert.equal(await text(copied.to), 'hello');
+    assert.deepEqual(await leavesOf(copied.to), await leavesOf(copied.where));
+});
+
+test('what is there with its attachments already is no conflict', async (t) => {
+    const rule = { attachments: true };
+    const { where, to, site } = await pair(t, 0, { on_conflict: 'dead_letter' }, rule);
+    const data = Buffer.from('hello'.repeat(100)).toString('base64');
+    const _attachments = { 'a b': { content_type: 'text/plain', data } };
+    await put(couch, where, 'x', { _attachments });
+    await site.once();
+    fs.rmSync(site.stateDir, { recursive: true });
+    await site.once();
+    assert.deepEqual(await lettersOf(site), []);
+    assert.equal((await couch.get(`${to}/x/a%20b`)).text, 'hello'.repeat(100));
+});
+
+/* ---- answers that cannot be gone by ---- */
+
+test('rows are matched by id, whatever their order', async (t) => {
+    const { ids, site } = await toReceiver(t, 30, (body) => {
+        const rows = oks(body.docs).reverse();
+        for (const row of rows)
+            if (row.id.endsWith('07'))
+                Object.assign(row, {
+                    ok: false,
+                    rev: undefined,
+                    error: 'forbidden',
+                    reason: 'no',
+                });
+        return { status: 202, body: rows };
+    });
+    await site.once();
+    assert.deepEqual(
+        (await lettersOf(site)).map((letter) => letter.doc_id),
+        [ids[6]],
+    );
+});
+
+test('with new_edits a document without a row is sent again, the others are not', async (t) => {
+    const offers = new Map();
+    const { ids, site } = await toReceiver(t, 10, (body) => {
+        for (const { _id } of body.docs) offers.set(_id, (offers.get(_id) || 0) + 1);
+        const isTold = (doc) => doc._id <= 'doc-000007' || offers.get(doc._id) > 1;
+        return { status: 201, body: oks(body.docs.filter(isTold)) };
+    });
+    const run = await site.once();
+    assert.match(run.stderr, /the answer leaves out \d+ of \d+ documents/);
+    assert.deepEqual(
+        ids.map((id) => offers.get(id)),
+        [1, 1, 1, 1, 1, 1, 1, 2, 2, 2],
+    );
+});
+
+test('without new_edits silence is a yes in a whole answer about what was sent', async (t) => {
+    const answers = [
+        { status: 201, body: '[' },
+        { status: 201, body: '[{"id":"doc-000001","error":"forbidd' },
+        { status: 201, body: '<html>' },
+        { status: 201, body: '' },
+        {
+            status: 201,
+            body: [{ id: 'another', rev: REV(1, 'a'), error: 'forbidden', reason: 'x' }],
+        },
+        { status: 201, body: { ok: true } },
+    ];
+    const { ids, target, site } = await toReceiver(
+        t,
+        1,
+        (body, req) => answers[req.n - 1] || { status: 201, body: [] },
+        { new_edits: false },
+    );
+    const run = await site.once();
+    assert.equal(target.requests.length, answers.length + 1);
+    assert.match(run.stderr, /not whole/);
+    assert.match(run.stderr, /about documents that were not sent/);
+    for (const req of target.requests) {
+        const body = req.json();
+        assert.equal(body.new_edits, false);
+        assert.deepEqual(body.docs.map((doc) => doc._id).sort(), ids);
+        for (const doc of body.docs) assert.equal(doc._revisions.start, 1);
+    }
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('an answer of the source is gone by as far as it goes', async (t) => {
+    const to = await couch.makeDb();
+    const { db, ids, where } = await makeFilled(couch, 3);
+    const whole = async (body) => (await couch.post(`${where}/_bulk_get?revs=true`, body)).json;
+    const answers = [
+        async (body) => ({ body: JSON.stringify(await whole(body)).slice(0, -3) }),
+        async (body) => {
+            const answer = await whole(body);
+            for (const { docs } of answer.results) delete docs[0].ok._revisions;
+            return { body: answer };
+        },
+        async (body) => {
+            const { results } = await whole(body);
+            return { body: { results: results.slice(0, 1) } };
+        },
+        () => ({
+            status: 404,
+            body: { error: 'not_found', reason: 'Database does not exist.' },
+        }),
+        () => ({ body: '--multipart' }),
+        () => ({
+            body: { results: [{ id: ids[2], docs: [{ error: { error: 'timeout' } }] }] },
+        }),
+    ];
+    const source = await startReceiver({
+        reply: async (req) => {
+            const answer =
+                answers[req.n - 1] || (async (body) => ({ body: await whole(body) }));
+            return answer(req.json());
+        },
+    });
+    t.after(() => source.close());
+    const site = siteTo(
+        t,
+        db,
+        { url: urlOf(couch, to), new_edits: false, source_url: source.url },
+        { batch: { wait: '300ms' } },
+    );
+    const run = await site.once();
+    assert.match(run.stderr, /_bulk_get of the source: the answer is not whole/);
+    assert.match(run.stderr, /without _revisions/);
+    assert.match(run.stderr, /leaves out/);
+    assert.deepEqual(await leavesOf(to), await leavesOf(where));
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('an answer of the target about what it has is gone by as far as it goes', async (t) => {
+    const { where, to, ids } = await pair(t, 2);
+    await updateAndDelete(where);
+    await fill(couch, to, ids, () => ({ theirs: true }));
+    let asked = 0;
+    const target = await startReceiver({
+        reply: async (req) => {
+            const answer = await couch.post(to + req.url.slice(3), req.json());
+            if (req.path !== '/to/_all_docs')
+                return { status: answer.status, body: answer.json };
+            asked++;
+            if (asked === 1) return { body: answer.text.slice(0, -5) };
+            if (asked === 2) return { body: { rows: [] } };
+            if (asked === 3) return { body: {} };
+            return { body: { rows: answer.json.rows.reverse() } };
+        },
+    });
+    t.after(() => target.close());
+    const site = siteTo(t, dbOf(where), { url: `${target.url}/to` });
+    await site.once();
+    assert.ok(asked >= 4);
+    assert.deepEqual(await docsOf(to), await docsOf(where));
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('what may pass is tried again', async (t) => {
+    const bad = [
+        { status: 401, body: { error: 'unauthorized', reason: 'no' } },
+        { status: 403, body: { error: 'forbidden', reason: 'no' } },
+        { status: 404, body: { error: 'not_found', reason: 'Database does not exist.' } },
+        { status: 408 },
+        { status: 500, body: { error: 'internal', reason: 'x' } },
+        { status: 503, body: 'busy' },
+        { close: true },
+        {
+            status: 201,
+            body: [{ id: 'doc-000001', error: 'internal_server_error', reason: 'x' }],
+        },
+    ];
+    const { target, site } = await toReceiver(
+        t,
+        1,
+        (body, req) => bad[req.n - 1] || { status: 201, body: oks(body.docs) },
+    );
+    await site.once();
+    assert.equal(target.requests.length, bad.length + 1);
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('429 blames nobody and makes requests smaller', async (t) => {
+    const error = { error: 'too_many_requests', reason: 'slow down' };
+    const answers = [
+        { status: 429, headers: { 'Retry-After': '1' }, body: error },
+        { status: 429, body: error },
+    ];
+    const { target, site } = await toReceiver(
+        t,
+        40,
+        (body, req) => answers[req.n - 1] || { status: 201, body: oks(body.docs) },
+        {},
+        { max_attempts: 1 },
+    );
+    await site.once();
+    const [large, , small] = target.requests.map((req) => req.json().docs.length);
+    assert.ok(small <= Math.max(1, large / 2), `${small} after ${large}`);
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('a server that does not answer is given up before the batch is late', async (t) => {
+    const { target, site } = await toReceiver(
+        t,
+        5,
+        (body, req) => (req.n < 3 ? { hang: true } : { status: 201, body: oks(body.docs) }),
+        {},
+        { timeout: '400ms' },
+    );
+    const run = await site.once();
+    assert.doesNotMatch(run.stderr, /wedged/);
+    assert.ok(target.requests.length >= 3);
+});
