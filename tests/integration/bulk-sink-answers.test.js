@@ -11,8 +11,8 @@ const fs = require('node:fs');
 const { startTestServer } = require('../lib/couch');
 const { startReceiver } = require('../lib/receiver');
 const { makeSite, passwordsOf } = require('./lib/site');
-const { dbOf, fill, makeFilled, names, put, putLeaves } = require('./lib/docs');
-const { bulkBench, serverUrl, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
+const { dbOf, fill, makeFilled, put } = require('./lib/docs');
+const { bulkBench, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
 
 let couch;
 let toBulk, siteTo, pair, toReceiver, docsOf, leavesOf, updateAndDelete;
