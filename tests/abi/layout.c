@@ -7,6 +7,7 @@
  * and add their lines here. Lines of a released version are never edited; only the SIZE() of a
  * struct that grew is. All is for 64-bit machines, the only ones that are served.
  */
+#include <tailrace/ext/doc.h>
 #include <tailrace/ext/explain.h>
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/json.h>
@@ -87,7 +88,8 @@ AT(tr_outcome, retry_after_ms, 8, 4);
 AT(tr_outcome, items_count, 12, 4);
 AT(tr_outcome, items, 16, 8);
 AT(tr_outcome, message, 24, 16);
-SIZE(tr_outcome, 40);
+AT(tr_outcome, messages, 40, 8);
+SIZE(tr_outcome, 48);
 
 /* <tailrace/host.h> */
 AT(tr_host, size, 0, 4);
@@ -125,7 +127,8 @@ AT(tr_plugin, cancel, 128, 8);
 AT(tr_plugin, stop, 136, 8);
 AT(tr_plugin, close, 144, 8);
 AT(tr_plugin, get_ext, 152, 8);
-SIZE(tr_plugin, 160);
+AT(tr_plugin, transform, 160, 8);
+SIZE(tr_plugin, 168);
 
 /* <tailrace/ext/http.h> */
 AT(tr_http_options, size, 0, 4);
@@ -210,6 +213,19 @@ AT(tr_timer, set, 8, 8);
 AT(tr_timer, cancel, 16, 8);
 SIZE(tr_timer, 24);
 
+/* <tailrace/ext/doc.h> */
+AT(tr_doc_api, size, 0, 4);
+AT(tr_doc_api, path_new, 8, 8);
+AT(tr_doc_api, path_free, 16, 8);
+AT(tr_doc_api, get, 24, 8);
+AT(tr_doc_api, set, 32, 8);
+AT(tr_doc_api, remove, 40, 8);
+AT(tr_doc_api, rename, 48, 8);
+AT(tr_doc_api, keep, 56, 8);
+AT(tr_doc_api, text, 64, 8);
+AT(tr_doc_api, replace, 72, 8);
+SIZE(tr_doc_api, 80);
+
 /* <tailrace/ext/explain.h> */
 AT(tr_explain, size, 0, 4);
 AT(tr_explain, explain, 8, 8);
@@ -223,6 +239,7 @@ IS(TR_PENDING, 1);
 IS(TR_RETRY, 2);
 IS(TR_REJECT, 3);
 IS(TR_FATAL, 4);
+IS(TR_SKIP, 5);
 IS(TR_EINVAL, -1);
 IS(TR_ENOSYS, -2);
 IS(TR_ESTALE, -3);
@@ -253,6 +270,7 @@ IS(TR_OPTION_OPERATOR, 1 << 5);
 IS(TR_CHANGE_DELETED, 1 << 0);
 IS(TR_CHANGE_HAS_DOC, 1 << 1);
 IS(TR_CHANGE_DESIGN, 1 << 2);
+IS(TR_CHANGE_TRANSFORMED, 1 << 3);
 IS(TR_BATCH_REPLAY, 1 << 0);
 
 /* <tailrace/host.h> */
@@ -268,6 +286,9 @@ IS(TR_CAP_ORDERED, 1 << 1);
 IS(TR_CAP_NEEDS_DOC, 1 << 2);
 IS(TR_CAP_NEEDS_ALL_LEAVES, 1 << 3);
 IS(TR_CAP_NEVER_BLOCKS, 1 << 4);
+
+/* <tailrace/ext/doc.h> */
+IS(TR_DOC_KEEP_SPECIAL, 1 << 0);
 
 /* <tailrace/ext/http.h> */
 IS(TR_HTTP_REFUSED, 1 << 0);

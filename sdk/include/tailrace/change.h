@@ -18,13 +18,16 @@ extern "C" {
 
 /* Bits of tr_change.flags. */
 enum {
-    TR_CHANGE_DELETED = 1 << 0, /* the row says "deleted":true                          */
-    TR_CHANGE_HAS_DOC = 1 << 1, /* `doc` holds the document                             */
-    TR_CHANGE_DESIGN = 1 << 2   /* the id starts with "_design/"                        */
+    TR_CHANGE_DELETED = 1 << 0,    /* the row says "deleted":true                          */
+    TR_CHANGE_HAS_DOC = 1 << 1,    /* `doc` holds the document                             */
+    TR_CHANGE_DESIGN = 1 << 2,     /* the id starts with "_design/"                        */
+    TR_CHANGE_TRANSFORMED = 1 << 3 /* `doc` (and so `raw`) is not what the source has: a
+                                      transform of the rule has changed it; since 1.1     */
 };
 
 typedef struct tr_change {
-    tr_str raw;  /* the whole row as the server sent it, byte for byte                   */
+    tr_str raw;  /* the whole row as the server sent it, byte for byte; after transforms
+                    with the document as they left it                                    */
     tr_str id;   /* the document's id, JSON escapes decoded                              */
     tr_str rev;  /* the winning revision (the first of `revs`), decoded                  */
     tr_str seq;  /* raw JSON, opaque: never compare, sort or parse it; may be `null`     */
@@ -60,7 +63,7 @@ static inline const tr_change *tr_batch_at(const tr_batch *batch, uint32_t i)
 }
 
 /* What became of a batch. The host zeroes it and sets `size`; process() or the caller of
- * complete() fills it. `items` and `message` are copied before the call returns. */
+ * complete() fills it. `items`, `message` and `messages` are copied before the call returns. */
 typedef struct tr_outcome {
     uint32_t size;
     tr_status status;        /* TR_OK, TR_RETRY, TR_REJECT, TR_FATAL, or TR_PENDING       */
@@ -68,6 +71,9 @@ typedef struct tr_outcome {
     uint32_t items_count;    /* 0: `status` speaks for all; else it equals batch->count   */
     const int32_t *items;    /* one of TR_OK, TR_RETRY, TR_REJECT for each change         */
     tr_str message;          /* why, for logs and dead letters; one line, no secrets      */
+    const tr_str *messages;  /* beside `items`: one for each change, why this one was refused;
+                                an empty one leaves it to `message`; NULL: so do all; since
+                                1.1. 255 bytes of each are kept.                  */
 } tr_outcome;
 
 #ifdef __cplusplus

@@ -9,9 +9,11 @@
  *     open, configure, start         then any number of process, flush
  *     stop, close                    stop waits for nothing that close does not need
  *
- * A function that is NULL is not called; only open, process and close are required. Threads are
- * those of <tailrace/host.h>. Nothing is freed across the border: what the host hands in is
- * borrowed, what the plugin hands out is copied before the call returns.
+ * A function that is NULL is not called; only open, close and one of process and transform are
+ * required. A plugin with process() can be a rule's plugin; one with transform() can stand in
+ * the rule's list of transforms, before it. Threads are those of <tailrace/host.h>. Nothing is
+ * freed across the border: what the host hands in is borrowed, what the plugin hands out is
+ * copied before the call returns.
  */
 #ifndef TAILRACE_PLUGIN_H
 #define TAILRACE_PLUGIN_H
@@ -24,6 +26,9 @@ extern "C" {
 
 /* The plugin's own state of one instance. */
 typedef struct tr_self tr_self;
+
+/* The document of a change on its way through transforms, see <tailrace/ext/doc.h>. */
+typedef struct tr_doc tr_doc;
 
 /* tr_plugin.caps */
 enum {
@@ -84,6 +89,17 @@ typedef struct tr_plugin {
 
     /* The plugin's own tables of functions by id ("tr.explain/1"), or NULL.       [any]     */
     const void *(*get_ext)(const char *id);
+
+    /* Changes the document of one change before the rule's plugin sees it, or drops the change.
+     * `change` is what the source sent; `doc` is what earlier transforms of the rule made of
+     * its document. Called for every change of a batch in order, on the worker of the rule's
+     * plugin, and again when the batch is sent again: the same change shall give the same
+     * result. A change without a document, as a rule without include_docs has them, has an
+     * empty `doc`. TR_OK: go on. TR_SKIP: the change is settled, no more is done with it.
+     * TR_REJECT: it is a dead letter, with the error text as its reason. TR_RETRY: the batch is
+     * sent again later. TR_FATAL: the rule is held. Since 1.1. [worker]  */
+    tr_status (*transform)(tr_self *self, const tr_batch *batch, const tr_change *change,
+                           tr_doc *doc, tr_error *error);
 } tr_plugin;
 
 /* The one symbol of a plugin. Pure: the same pointer each time, to memory that is never freed.

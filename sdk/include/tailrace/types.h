@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-enum { TR_ABI_MAJOR = 1, TR_ABI_MINOR = 0 };
+enum { TR_ABI_MAJOR = 1, TR_ABI_MINOR = 1 };
 
 /* Whether field `f` of type `T` lies inside what the owner of `*p` knows of. */
 #define TR_ROOM(p, T, f) ((p)->size >= offsetof(T, f) + sizeof(((T *)0)->f))
@@ -53,6 +53,7 @@ enum {
     TR_RETRY = 2,   /* transient: back off, deliver again                           */
     TR_REJECT = 3,  /* permanent for this data: to the dead letters                 */
     TR_FATAL = 4,   /* the instance is broken: stop it and hold its checkpoint      */
+    TR_SKIP = 5,    /* transform() only: the change goes no further, and is settled */
 
     TR_EINVAL = -1, /* an argument is wrong; the error text says which              */
     TR_ENOSYS = -2, /* this host or plugin does not do that                         */
