@@ -18,6 +18,7 @@ static const char *type_name(uint32_t type)
         [TR_TYPE_BOOL] = "bool",     [TR_TYPE_DURATION] = "duration", [TR_TYPE_SIZE] = "size",
         [TR_TYPE_ENUM] = "enum",     [TR_TYPE_URL] = "url",           [TR_TYPE_PATH] = "path",
         [TR_TYPE_REGEX] = "regex",   [TR_TYPE_SECRET] = "secret",     [TR_TYPE_GROUP] = "group",
+        [TR_TYPE_ANY] = "any",
     };
 
     return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "unknown";

@@ -89,7 +89,8 @@ static bool is_bare(const tr_option *option, tr_str value)
     switch (option->type) {
     case TR_TYPE_INT:
     case TR_TYPE_FLOAT:
-    case TR_TYPE_BOOL: return looks_bare(value);
+    case TR_TYPE_BOOL:
+    case TR_TYPE_ANY: return looks_bare(value);
     default: return false;
     }
 }

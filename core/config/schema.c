@@ -174,7 +174,7 @@ static void check_item(struct check *check, const struct config_value_check *val
 
 static bool is_known_type(uint32_t type)
 {
-    return type >= TR_TYPE_STRING && type <= TR_TYPE_GROUP;
+    return type >= TR_TYPE_STRING && type <= TR_TYPE_ANY;
 }
 
 static void check_values(struct check *check, struct config_entry *entry,

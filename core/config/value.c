@@ -27,6 +27,7 @@ static const char *const wanted[] = {
     [TR_TYPE_REGEX] = "a regular expression as a string",
     [TR_TYPE_SECRET] = "a reference to a secret such as \"file:/path\"",
     [TR_TYPE_GROUP] = "a group { … }",
+    [TR_TYPE_ANY] = "a value",
 };
 
 static const char *const found[] = {
@@ -289,6 +290,10 @@ bool config_value_read(const struct config_value_check *check, tr_value *ret_val
     case TR_TYPE_BOOL: is_good = read_bool(check, &value); break;
     case TR_TYPE_DURATION:
     case TR_TYPE_SIZE: is_good = read_quantity(check, &value); break;
+    case TR_TYPE_ANY:
+        value = config_value_natural(check->node);
+        is_good = true;
+        break;
     default: is_good = read_text(check, &value); break;
     }
     if (is_good)

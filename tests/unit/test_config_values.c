@@ -115,6 +115,31 @@ static void groups_in_a_list_are_checked_and_reached_by_number(void **state)
     assert_int_equal(status_of(place, "targets", 2), TR_ENOENT);
 }
 
+static void any_value_has_the_type_that_it_is_written_in(void **state)
+{
+    static const tr_option any[] = {{.name = "v", .type = TR_TYPE_ANY, .flags = TR_OPTION_LIST},
+                                    {.name = "w", .type = TR_TYPE_ANY}};
+    static const uint32_t types[] = {TR_TYPE_STRING, TR_TYPE_INT,   TR_TYPE_FLOAT,
+                                     TR_TYPE_BOOL,   TR_TYPE_GROUP, TR_TYPE_GROUP};
+    struct place *place = *state;
+    struct buf json = {0};
+
+    assert_int_equal(check_with(place,
+                                "v = (\"18\", 18, 1.5, true, [1, 2], { a = 1; });"
+                                "w = (1, { a = \"x\"; });",
+                                any, 2),
+                     0);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(get(place, "v", i).type, types[i]);
+    assert_string_equal(get(place, "v", 0).s.ptr, "18");
+    assert_int_equal(get(place, "v", 1).i, 18);
+    assert_int_equal(get(place, "w", 0).type, TR_TYPE_GROUP);
+    config_json(config_values_node(place->values, "w"), &json);
+    buf_add_c(&json, "");
+    assert_string_equal(json.ptr, "[1,{\"a\":\"x\"}]");
+    buf_fini(&json);
+}
+
 static void what_is_not_set_is_not_there(void **state)
 {
     struct place *place = *state;
@@ -314,6 +339,7 @@ int main(void)
         TEST(group_gives_its_number_of_members_and_their_names),
         TEST(group_without_a_table_gives_natural_types),
         TEST(groups_in_a_list_are_checked_and_reached_by_number),
+        TEST(any_value_has_the_type_that_it_is_written_in),
         TEST(what_is_not_set_is_not_there),
         TEST(malformed_question_is_invalid),
         TEST(longer_value_of_a_newer_plugin_keeps_its_size),

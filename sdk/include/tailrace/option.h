@@ -29,7 +29,9 @@ enum {
     TR_TYPE_PATH = 9,     /* s: absolute                                                 */
     TR_TYPE_REGEX = 10,   /* s: it compiled as PCRE2                                     */
     TR_TYPE_SECRET = 11,  /* s: resolved from "file:", "env:" or "cred:"; empty in check */
-    TR_TYPE_GROUP = 12    /* i: number of members; s: the name of member `idx`           */
+    TR_TYPE_GROUP = 12,   /* i: number of members; s: the name of member `idx`           */
+    TR_TYPE_ANY = 13      /* of any type, as it is written: tr_value.type is STRING, INT,
+                             FLOAT, BOOL, or GROUP, which a list is too; since 1.1       */
 };
 
 /* tr_option.flags */
