@@ -80,6 +80,17 @@ static tr_status tr_fail(tr_error *error, tr_status status, const char *fmt, ...
     return status;
 }
 
+/* The table of an extension that the plugin cannot do without; NULL, with an error text, if the
+ * host lacks it. */
+TR_UNUSED_ static const void *tr_need_ext(const tr_host *host, const char *id, tr_error *error)
+{
+    const void *table = host->get_ext(host, id);
+
+    if (!table)
+        (void)tr_fail(error, TR_ENOSYS, "this host lacks the extension %s", id);
+    return table;
+}
+
 /* Sets an outcome for the whole batch; `message` is a literal or outlives the call. */
 TR_UNUSED_ static tr_status tr_finish(tr_outcome *outcome, tr_status status,
                                       const char *message)
@@ -150,10 +161,12 @@ TR_UNUSED_ static tr_status tr_bind_one_(const tr_option *option, const tr_value
     return TR_OK;
 }
 
-TR_UNUSED_ static tr_status tr_bind(const tr_host *host, const tr_config *config,
-                                    const tr_option *options, uint32_t count, void *base,
-                                    tr_error *error)
+/* `prefix` and the option's name are its path. */
+TR_UNUSED_ static tr_status tr_bind_at_(const tr_host *host, const tr_config *config,
+                                        const char *prefix, const tr_option *options,
+                                        uint32_t count, void *base, tr_error *error)
 {
+    char path[256];
     uint32_t i;
 
     tr_unbind(options, count, base);
@@ -165,15 +178,50 @@ TR_UNUSED_ static tr_status tr_bind(const tr_host *host, const tr_config *config
             continue;
         memset(&value, 0, sizeof(value));
         value.size = (uint32_t)sizeof(value);
-        status = host->config_get(config, options[i].name, 0, &value);
+        (void)snprintf(path, sizeof(path), "%s%s", prefix, options[i].name);
+        status = host->config_get(config, path, 0, &value);
         if (status == TR_ENOENT)
             continue;
         if (status == TR_OK)
             status = tr_bind_one_(&options[i], &value, (char *)base + options[i].offset);
         if (status != TR_OK)
-            return tr_fail(error, status, "option %s cannot be read", options[i].name);
+            return tr_fail(error, status, "option %s cannot be read", path);
     }
     return TR_OK;
+}
+
+TR_UNUSED_ static tr_status tr_bind(const tr_host *host, const tr_config *config,
+                                    const tr_option *options, uint32_t count, void *base,
+                                    tr_error *error)
+{
+    return tr_bind_at_(host, config, "", options, count, base, error);
+}
+
+/* How many items a list has that is set or has a default; a single value is a list of one. */
+TR_UNUSED_ static uint32_t tr_list_count(const tr_host *host, const tr_config *config,
+                                         const char *list)
+{
+    tr_value value;
+    uint32_t count = 0;
+
+    memset(&value, 0, sizeof(value));
+    value.size = (uint32_t)sizeof(value);
+    while (host->config_get(config, list, count, &value) == TR_OK)
+        count++;
+    return count;
+}
+
+/* As tr_bind(), for the group number `idx` of the list; `options` is the table of its members.
+ */
+TR_UNUSED_ static tr_status tr_bind_item(const tr_host *host, const tr_config *config,
+                                         const char *list, uint32_t idx,
+                                         const tr_option *options, uint32_t count, void *base,
+                                         tr_error *error)
+{
+    char prefix[128];
+
+    (void)snprintf(prefix, sizeof(prefix), "%s.%u.", list, (unsigned)idx);
+    return tr_bind_at_(host, config, prefix, options, count, base, error);
 }
 
 /* The fields that every descriptor starts with; name the rest behind it. C only. */
