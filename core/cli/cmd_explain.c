@@ -8,7 +8,6 @@
 #include "cli/document.h"
 #include "cli/print.h"
 #include "config/near.h"
-#include "plugin/instance.h"
 
 #include <stdio.h>
 #include <sysexits.h>
@@ -114,8 +113,7 @@ static enum verdict explain_match(struct explanation *it, const tr_change *chang
 
 static void explain_plugin(struct explanation *it, const tr_change *change)
 {
-    struct instance_setup setup = {
-        .plugin = it->rule->plugin, .rule = it->rule->name.ptr, .options = it->rule->options};
+    struct instance_setup setup = settings_instance(it->rule);
     struct instance *instance = instance_new(&setup);
     struct buf stream = {0};
     struct error error;

@@ -281,8 +281,7 @@ static void print_line(void *user, tr_str text)
 static int explain_batch(const struct trial *trial, struct dry_batch *dry, struct error *error)
 {
     struct rule_settings *rule = &trial->settings->rules[0];
-    struct instance_setup setup = {
-        .plugin = rule->plugin, .rule = rule->name.ptr, .options = rule->options};
+    struct instance_setup setup = settings_instance(rule);
     struct instance *instance;
     char text[PRINT_COUNT];
     tr_batch batch = {

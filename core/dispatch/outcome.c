@@ -30,13 +30,19 @@ static void grow_limit(struct lane *lane)
     lane->limit = lane->limit * 2 >= size ? 0 : lane->limit * 2;
 }
 
-static void settle_ok(struct item *item)
+/* Taken by the sink, or left out by a transform. */
+static void settle(struct item *item, int32_t status)
 {
+    struct binding_stats *stats = &item->cursor->binding->stats;
+
     if (item->letter != 0) {
         replay_settled(item);
         return;
     }
-    item->cursor->binding->stats.ok++;
+    if (status == TR_SKIP)
+        stats->filtered++;
+    else
+        stats->ok++;
     item_settle(item);
 }
 
@@ -48,6 +54,12 @@ static bool is_poison(const struct batch *batch, const struct item *item)
     uint32_t max = batch->lane->cursor->binding->setup.options.max_attempts;
 
     return max > 0 && batch->job.retry_after_ms == 0 && item->faults >= max;
+}
+
+/* Whether each change failed for its own sake. */
+static bool blames_each(const struct batch *batch)
+{
+    return batch->job.items && !batch->job.undecided;
 }
 
 /* The one that always fails was found: those that were sent with it start anew. */
@@ -90,10 +102,10 @@ static uint32_t sort_items(struct batch *batch, struct item **rejected, uint32_t
         struct item *item = lane_pop(lane);
         int32_t status = item_status(batch, i);
 
-        if (status == TR_OK && !must_follow(again, again_count, item)) {
-            settle_ok(item);
+        if ((status == TR_OK || status == TR_SKIP) && !must_follow(again, again_count, item)) {
+            settle(item, status);
         } else if (status == TR_REJECT ||
-                   (status == TR_RETRY && batch->job.items && is_poison(batch, item))) {
+                   (status == TR_RETRY && blames_each(batch) && is_poison(batch, item))) {
             rejected[(*ret_rejected)++] = item;
         } else {
             *again_tail = item;
@@ -119,6 +131,8 @@ static void count_faults(struct batch *batch)
 
     if (batch->job.retry_after_ms > 0)
         return; /* the sink is well and asks for patience: nobody's fault                  */
+    if (batch->job.undecided && batch->job.status == TR_REJECT)
+        return; /* refused, but it is not known who: they are asked for by themselves       */
     for (uint32_t i = 0; i < batch->count; i++, item = item->lane_next)
         if (item_status(batch, i) == TR_RETRY)
             item->faults++;

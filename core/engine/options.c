@@ -392,6 +392,11 @@ const tr_option settings_rule_options[] = {
      .dflt = "exclude",
      .offset = NO_OFFSET,
      .help = "what becomes of design documents"},
+    {.name = "transforms",
+     .type = TR_TYPE_GROUP,
+     .flags = TR_OPTION_LIST,
+     .offset = NO_OFFSET,
+     .help = "what changes documents before the plugin, one behind the other: plugin, options"},
     {.name = "plugin",
      .type = TR_TYPE_STRING,
      .flags = TR_OPTION_REQUIRED,
@@ -504,6 +509,21 @@ const tr_option settings_rule_options[] = {
      .help = "how often checkpoints are made durable"},
 };
 const uint32_t settings_rule_count = COUNT(settings_rule_options);
+
+/* ---- a transform of a rule ---- */
+
+const tr_option settings_transform_options[] = {
+    {.name = "plugin",
+     .type = TR_TYPE_STRING,
+     .flags = TR_OPTION_REQUIRED,
+     .offset = NO_OFFSET,
+     .help = "a plugin's name, or the absolute path of one"},
+    {.name = "options",
+     .type = TR_TYPE_GROUP,
+     .offset = NO_OFFSET,
+     .help = "the plugin's own: see tailrace plugins NAME"},
+};
+const uint32_t settings_transform_count = COUNT(settings_transform_options);
 
 /* ---- a database of rules ---- */
 

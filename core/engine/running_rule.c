@@ -114,19 +114,13 @@ static struct binding *make_binding(struct running_rule *rule)
         .matcher = settings->matcher,
         .loop = engine->loop,
         .store = engine->store,
-        .instance =
-            {
-                .plugin = settings->plugin,
-                .options = settings->options,
-                .timeout_ms = settings->timeout_ms,
-                .grace_ms = settings->grace_ms,
-                .http = engine->http,
-                .secrets = engine->secrets,
-            },
+        .instance = settings_instance(settings),
         .events = &binding_events,
         .ctx = rule,
     };
 
+    setup.instance.http = engine->http;
+    setup.instance.secrets = engine->secrets;
     return binding_new(&setup);
 }
 

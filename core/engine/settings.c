@@ -236,10 +236,16 @@ int settings_resolve(struct settings *settings, struct diags *diags)
 {
     int rc = 0;
 
-    for (size_t i = 0; i < settings->rules_count; i++)
-        if (settings->rules[i].enabled)
-            rc = worse(rc,
-                       config_values_resolve(settings->rules[i].options, resolve, NULL, diags));
+    for (size_t i = 0; i < settings->rules_count; i++) {
+        struct rule_settings *rule = &settings->rules[i];
+
+        if (!rule->enabled)
+            continue;
+        rc = worse(rc, config_values_resolve(rule->options, resolve, NULL, diags));
+        for (uint32_t k = 0; k < rule->transforms_count; k++)
+            rc = worse(
+                rc, config_values_resolve(rule->transforms[k].options, resolve, NULL, diags));
+    }
     return rc;
 }
 

@@ -16,7 +16,7 @@
 #include "document/document.h"
 #include "feed/feed.h"
 #include "http/url.h"
-#include "plugin/loader.h"
+#include "plugin/instance.h"
 #include "rule/match.h"
 
 enum source_kind { SOURCE_COUCHDB, SOURCE_FILE };
@@ -39,6 +39,12 @@ struct source_settings {
 
 enum since_kind { SINCE_BEGINNING, SINCE_NOW, SINCE_SEQ };
 
+/* An entry of a rule's `transforms`. */
+struct transform_settings {
+    const struct plugin *plugin;
+    struct config_values *values, *options; /* its own, and its plugin's                   */
+};
+
 struct rule_settings {
     tr_str name;
     const struct config_node *node;
@@ -50,6 +56,9 @@ struct rule_settings {
     const struct plugin *plugin;
     struct config_values *values;  /* the rule's own                                       */
     struct config_values *options; /* its plugin's                                         */
+    struct transform_settings *transforms; /* before the plugin, in order                  */
+    struct transform_setup *chain;         /* the same as an instance takes them           */
+    uint32_t transforms_count;
     struct feed_query query;
     struct binding_options binding;
     enum since_kind since_kind;
@@ -124,10 +133,13 @@ struct rule_settings *settings_rule(struct settings *settings, tr_str name);
 struct source_settings *settings_source(struct settings *settings, tr_str name);
 struct document_settings *settings_documents(struct settings *settings, tr_str name);
 
+/* Plugin, options and transforms of a rule; the rest of the setup is the caller's. */
+struct instance_setup settings_instance(const struct rule_settings *rule);
+
 /* The tables, for the man page and `tailrace plugins --core`. */
 extern const tr_option settings_main_options[], settings_source_options[],
-    settings_rule_options[], settings_documents_options[];
+    settings_rule_options[], settings_transform_options[], settings_documents_options[];
 extern const uint32_t settings_main_count, settings_source_count, settings_rule_count,
-    settings_documents_count;
+    settings_transform_count, settings_documents_count;
 
 #endif

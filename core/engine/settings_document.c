@@ -80,17 +80,16 @@ static void vet_options(const struct config_node *group, const tr_option *table,
     }
 }
 
-/* Before anything is loaded or asked that the document names. */
-static int vet(const struct settings *settings, const struct document_settings *group,
-               const struct config_node *rule, struct diags *diags)
+/* `owner` names a plugin and its options: a rule, or one of its transforms. */
+static void vet_plugin(const struct settings *settings, const struct document_settings *group,
+                       const struct config_node *owner, struct diags *diags)
 {
-    const struct config_node *node = config_member(rule, STR("plugin"));
+    const struct config_node *node = config_member(owner, STR("plugin"));
     const struct plugin *plugin = NULL;
-    size_t errors = diags->errors;
     struct error error;
 
     if (!node) {
-        refuse(diags, rule, "name one, as \"plugin\": \"http-webhook\"",
+        refuse(diags, owner, "name one, as \"plugin\": \"http-webhook\"",
                "plugin is missing and must be set");
     } else if (node->type != CONFIG_STRING) {
         refuse(diags, node, "write its name", "is not a string");
@@ -101,9 +100,20 @@ static int vet(const struct settings *settings, const struct document_settings *
     } else if (plugin_load(node->text, settings->plugin_dirs, &plugin, &error) < 0) {
         refuse(diags, node, "", "%s", error.text);
     } else {
-        vet_options(config_member(rule, STR("options")), plugin->options, plugin->options_count,
-                    diags);
+        vet_options(config_member(owner, STR("options")), plugin->options,
+                    plugin->options_count, diags);
     }
+}
+
+/* Before anything is loaded or asked that the document names. */
+static int vet(const struct settings *settings, const struct document_settings *group,
+               const struct config_node *rule, struct diags *diags)
+{
+    size_t errors = diags->errors;
+
+    vet_plugin(settings, group, rule, diags);
+    config_each (entry, config_member(rule, STR("transforms")))
+        vet_plugin(settings, group, entry, diags);
     return diags->errors > errors ? ERR_CONFIG : 0;
 }
 

@@ -5,7 +5,7 @@
  */
 #include "engine/settings_rule.h"
 
-#include "plugin/instance.h"
+#include "engine/settings_transforms.h"
 #include "json/tree.h"
 #include "json/value.h"
 
@@ -170,6 +170,9 @@ static int check_docs(const struct rule_settings *rule, struct diags *diags)
 
     if (rule->query.include_docs || rule->source->kind == SOURCE_FILE)
         return 0;
+    for (uint32_t i = 0; i < rule->transforms_count; i++)
+        plugin_needs |= rule->transforms[i].plugin &&
+                        (rule->transforms[i].plugin->descriptor.caps & TR_CAP_NEEDS_DOC);
     if (!plugin_needs && !(rule->matcher && matcher_needs_doc(rule->matcher)))
         return 0;
     diag_remedy(diags,
@@ -228,31 +231,28 @@ static int load_plugin(struct settings *settings, struct rule_settings *rule,
 
     if (name.len == 0)
         return ERR_CONFIG; /* the schema says so */
-    if (plugin_load(name, settings->plugin_dirs, &rule->plugin, &error) == 0)
+    if (plugin_load(name, settings->plugin_dirs, &rule->plugin, &error) < 0) {
+        diag_at(diags, DIAG_ERROR, node, "%s", error.text);
+        return ERR_CONFIG;
+    }
+    if (rule->plugin->descriptor.process)
         return 0;
-    diag_at(diags, DIAG_ERROR, node, "%s", error.text);
+    diag_remedy(diags, diag_at(diags, DIAG_ERROR, node, "only transforms documents"),
+                "put it into `transforms`, and name here a plugin that takes them");
     return ERR_CONFIG;
 }
 
 static int check_options(struct rule_settings *rule, struct diags *diags)
 {
-    struct instance_setup setup = {.plugin = rule->plugin, .rule = rule->name.ptr};
     const struct config_node *node = config_member(rule->node, STR("options"));
-    struct instance *instance;
-    struct error error;
-    int rc;
+    struct instance_setup setup = {.plugin = rule->plugin, .rule = rule->name.ptr};
+    int rc = config_check(rule->node, "options", rule->plugin->options,
+                          rule->plugin->options_count, 0, diags, &rule->options);
 
-    rc = config_check(rule->node, "options", rule->plugin->options, rule->plugin->options_count,
-                      0, diags, &rule->options);
     if (rc < 0)
         return rc;
     setup.options = rule->options;
-    instance = instance_new(&setup);
-    rc = instance_check(instance, &error);
-    if (rc < 0)
-        diag_at(diags, DIAG_ERROR, node ? node : rule->node, "%s", error.text);
-    instance_free(instance);
-    return rc;
+    return settings_ask_plugin(&setup, node ? node : rule->node, diags);
 }
 
 static bool is_live(const struct plugin *plugin, tr_str name)
@@ -296,6 +296,7 @@ int settings_rule_check(struct settings *settings, struct rule_settings *rule,
     ok = load_plugin(settings, rule, diags) == 0 && ok;
     if (rule->plugin)
         ok = check_options(rule, diags) == 0 && ok;
+    ok = settings_transforms_check(settings, rule, diags) == 0 && ok;
     if (rc < 0)
         return ERR_CONFIG;
     config_values_bind(rule->values, "", settings_rule_options, settings_rule_count, rule,
@@ -312,6 +313,7 @@ int settings_rule_check(struct settings *settings, struct rule_settings *rule,
 void settings_rule_fini(struct rule_settings *rule)
 {
     matcher_free(rule->matcher);
+    settings_transforms_fini(rule);
     config_values_free(rule->options);
     config_values_free(rule->values);
     buf_fini(&rule->canonical);

@@ -6,6 +6,7 @@
 #include "observe/log.h"
 #include "plugin/private.h"
 
+#include <tailrace/ext/doc.h>
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/json.h>
 #include <tailrace/ext/secrets.h>
@@ -70,7 +71,7 @@ static const void *host_get_ext(const tr_host *host, const char *id)
     } extensions[] = {
         {TR_EXT_HTTP, ext_http_table},         {TR_EXT_JSON, ext_json_table},
         {TR_EXT_SECRETS, ext_secrets_table},   {TR_EXT_TIMER, ext_timer_table},
-        {TR_EXT_TEMPLATE, ext_template_table},
+        {TR_EXT_TEMPLATE, ext_template_table}, {TR_EXT_DOC, ext_doc_table},
     };
 
     (void)host;

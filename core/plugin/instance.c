@@ -8,11 +8,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "observe/log.h"
+#include "plugin/chain.h"
 #include "plugin/private.h"
-
-#include <stdio.h>
-
-#include <tailrace/ext/explain.h>
 
 /* ---- making ---- */
 
@@ -26,6 +23,7 @@ struct instance *instance_new(const struct instance_setup *setup)
     list_init(&instance->timers);
     list_init(&instance->http_clients);
     host_init(instance);
+    instance->chain = chain_new(setup);
     return instance;
 }
 
@@ -33,6 +31,7 @@ void instance_free(struct instance *instance)
 {
     if (!instance)
         return;
+    chain_free(instance->chain);
     workers_leave(instance->worker);
     tickets_fini(&instance->tickets);
     free(instance);
@@ -62,6 +61,8 @@ int instance_check(struct instance *instance, struct error *error)
         .size = sizeof(plugin_error), .cap = sizeof(text) - 1, .buf = text};
     tr_status status;
 
+    if (chain_check(instance->chain, error) < 0)
+        return ERR_CONFIG;
     if (!calls(instance)->check)
         return 0;
     status = calls(instance)->check(&instance->host, &instance->config, &plugin_error);
@@ -80,7 +81,7 @@ static int plugin_configure(struct instance *instance, struct error *error)
     return status == TR_OK ? 0 : failed(instance, "configure", status, text, error);
 }
 
-static int plugin_open(struct instance *instance, struct error *error)
+int instance_open_here(struct instance *instance, struct error *error)
 {
     char text[256] = "";
     tr_error plugin_error = {
@@ -93,7 +94,7 @@ static int plugin_open(struct instance *instance, struct error *error)
     return plugin_configure(instance, error);
 }
 
-static int plugin_start(struct instance *instance, struct error *error)
+int instance_start_here(struct instance *instance, struct error *error)
 {
     char text[256] = "";
     tr_error plugin_error = {
@@ -105,7 +106,7 @@ static int plugin_start(struct instance *instance, struct error *error)
     return status == TR_OK ? 0 : failed(instance, "start", status, text, error);
 }
 
-static void plugin_close(struct instance *instance)
+void instance_close_here(struct instance *instance)
 {
     if (!instance->opened)
         return;
@@ -117,29 +118,12 @@ static void plugin_close(struct instance *instance)
     instance->self = NULL;
 }
 
-int instance_explain(struct instance *instance, const tr_batch *batch,
-                     void (*line)(void *user, tr_str text), void *user, struct error *error)
-{
-    const tr_explain *explain = NULL;
-    int rc;
-
-    if (calls(instance)->get_ext)
-        explain = calls(instance)->get_ext(TR_EXT_EXPLAIN);
-    if (!explain || !TR_HAS(explain, tr_explain, explain))
-        return error_set(error, ERR_UNAVAIL, "plugin %s does not explain itself",
-                         calls(instance)->name);
-    rc = plugin_open(instance, error);
-    if (rc == 0 && explain->explain(instance->self, batch, line, user) != TR_OK)
-        rc = error_set(error, ERR_SOFTWARE, "plugin %s: explain failed", calls(instance)->name);
-    plugin_close(instance);
-    return rc;
-}
-
 /* ---- control work: one at a time, on the worker, answered on the loop ---- */
 
-static void end(struct instance *instance)
+static void end(struct instance *instance, int64_t deadline_ms)
 {
-    plugin_close(instance);
+    instance_close_here(instance);
+    chain_close(instance->chain, deadline_ms);
     instance->ended = true;
 }
 
@@ -154,19 +138,22 @@ static void start_done(struct task *task)
 static void start_work(struct work *work)
 {
     struct instance *instance = list_entry(work, struct instance, control);
-    int rc = plugin_open(instance, &instance->control_error);
+    int rc = chain_open(instance->chain, instance->worker, &instance->control_error);
 
     if (rc == 0)
-        rc = plugin_start(instance, &instance->control_error);
+        rc = instance_open_here(instance, &instance->control_error);
+    if (rc == 0)
+        rc = instance_start_here(instance, &instance->control_error);
     if (rc < 0)
-        end(instance);
+        end(instance, 0);
     instance_tell_loop(instance, &instance->control_done);
 }
 
 int instance_start(struct instance *instance, struct error *error)
 {
     const struct instance_setup *setup = &instance->setup;
-    int rc = workers_join(setup->plugin, setup->rule, setup->loop, &instance->worker, error);
+    int rc = workers_join(setup->plugin, chain_never_blocks(instance->chain), setup->rule,
+                          setup->loop, &instance->worker, error);
 
     if (rc < 0)
         return rc;
@@ -211,16 +198,21 @@ static void ended_badly(const struct instance *instance, const char *function, t
                  LOG_I("status", status));
 }
 
+void instance_stop_here(struct instance *instance, int64_t deadline_ms)
+{
+    if (calls(instance)->flush)
+        ended_badly(instance, "flush", calls(instance)->flush(instance->self, deadline_ms));
+    if (calls(instance)->stop)
+        ended_badly(instance, "stop", calls(instance)->stop(instance->self, deadline_ms));
+}
+
 static void stop_work(struct work *work)
 {
     struct instance *instance = list_entry(work, struct instance, control);
-    int64_t deadline_ms = instance->stop_deadline_ms;
 
-    if (instance->opened && calls(instance)->flush)
-        ended_badly(instance, "flush", calls(instance)->flush(instance->self, deadline_ms));
-    if (instance->opened && calls(instance)->stop)
-        ended_badly(instance, "stop", calls(instance)->stop(instance->self, deadline_ms));
-    end(instance);
+    if (instance->opened)
+        instance_stop_here(instance, instance->stop_deadline_ms);
+    end(instance, instance->stop_deadline_ms);
     instance_tell_loop(instance, &instance->control_done);
 }
 
@@ -246,6 +238,7 @@ static void job_finished(struct task *task)
     if (job->late)
         log_notice("late batch came back", LOG_C("rule", job->instance->setup.rule),
                    LOG_S("db", job->batch.db), LOG_I("changes", job->batch.count));
+    passage_merge(job);
     job->done(job);
 }
 
@@ -254,15 +247,17 @@ static void process_work(struct work *work)
     struct job *job = list_entry(work, struct job, work);
     struct instance *instance = job->instance;
     tr_outcome outcome = {.size = sizeof(outcome)};
+    tr_status status = TR_OK;
     struct job *ready;
     bool ignored;
-    tr_status status;
 
     if (atomic_load(&instance->broken)) { /* it said so of a batch before this one         */
         outcome.status = status = TR_RETRY;
         outcome.message = STR("not sent: the plugin said that it cannot go on");
     } else {
-        status = calls(instance)->process(instance->self, &job->batch, &outcome);
+        status = chain_run(instance->chain, job, &outcome);
+        if (status == TR_OK && job_seen(job)->count > 0)
+            status = calls(instance)->process(instance->self, job_seen(job), &outcome);
     }
     ready = tickets_returned(&instance->tickets, job, status, &outcome, &ignored);
     if (status == TR_FATAL && !ignored)
@@ -315,6 +310,8 @@ bool instance_submit(struct instance *instance, struct job *job)
     job->batch.size = sizeof(job->batch);
     job->batch.deadline_ms = clock_ms() + instance->setup.timeout_ms;
     job->items = NULL;
+    job->undecided = false;
+    job->passage = NULL;
     job->message[0] = '\0';
     job->work.run = process_work;
     job->task.run = job_finished;

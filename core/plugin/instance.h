@@ -30,12 +30,20 @@ struct instance_events {
     void (*stopped)(void *ctx);
 };
 
+/* A transform of a rule; borrowed, as all of a setup. */
+struct transform_setup {
+    const struct plugin *plugin;
+    const struct config_values *options;
+};
+
 struct instance_setup {
     const struct plugin *plugin;
     const char *rule;                    /* for logs; borrowed                              */
     const struct config_values *options; /* checked; borrowed until the next configure      */
-    int64_t timeout_ms, grace_ms;        /* of a batch; then till it counts as wedged       */
-    struct loop *loop;                   /* NULL: no worker; see instance_new()             */
+    const struct transform_setup *transforms; /* in order                                  */
+    uint32_t transforms_count;
+    int64_t timeout_ms, grace_ms; /* of a batch; then till it counts as wedged       */
+    struct loop *loop;            /* NULL: no worker; see instance_new()             */
     struct http *http;
     struct secrets *secrets;
     const struct instance_events *events;

@@ -248,10 +248,13 @@ static int shake_hands(struct plugin *plugin, const tr_plugin *given, struct err
     if (!plugin->descriptor.name || !plugin->descriptor.version)
         return error_set(error, ERR_SOFTWARE, "plugin %s: it has no name or version",
                          plugin->path);
-    if (!plugin->descriptor.open || !plugin->descriptor.process || !plugin->descriptor.close)
-        return error_set(error, ERR_SOFTWARE,
-                         "plugin %s: open, process and close are required, and one is missing",
-                         plugin->path);
+    if (!plugin->descriptor.open || !plugin->descriptor.close ||
+        (!plugin->descriptor.process && !plugin->descriptor.transform))
+        return error_set(
+            error, ERR_SOFTWARE,
+            "plugin %s: open, close and one of process and transform are required, "
+            "and one is missing",
+            plugin->path);
     return copy_options(plugin, error);
 }
 

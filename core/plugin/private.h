@@ -23,6 +23,7 @@ struct instance {
     tr_self *self;
 
     struct worker *worker; /* NULL: not started                                            */
+    struct chain *chain;   /* the rule's transforms; NULL: none                            */
     struct tickets tickets;
 
     struct work control; /* the start, configure or stop under way                         */
@@ -63,10 +64,18 @@ static inline void instance_run_one(struct instance *instance)
     worker_run_one(instance->worker, instance);
 }
 
+/* instance.c: the plugin's functions, on this thread; for chain.c. Stopped and closed is only
+ * what was opened; a start that failed is closed, not stopped. */
+int instance_open_here(struct instance *instance, struct error *error);
+int instance_start_here(struct instance *instance, struct error *error);
+void instance_stop_here(struct instance *instance, int64_t deadline_ms);
+void instance_close_here(struct instance *instance);
+
 /* host.c: fills instance->host. */
 void host_init(struct instance *instance);
 
 /* ext_*.c: the tables that get_ext() hands out. */
+const void *ext_doc_table(void);
 const void *ext_http_table(void);
 const void *ext_json_table(void);
 const void *ext_secrets_table(void);

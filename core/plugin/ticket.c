@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "plugin/chain.h"
+#include "plugin/passage.h"
 
 #include <stdio.h>
 
@@ -14,6 +16,11 @@ void job_fini(struct job *job)
 {
     free(job->items);
     job->items = NULL;
+}
+
+const tr_batch *job_seen(const struct job *job)
+{
+    return job->passage ? &job->passage->batch : &job->batch;
 }
 
 void tickets_init(struct tickets *tickets)
@@ -83,7 +90,7 @@ static bool is_sound(const struct job *job, tr_status status, const tr_outcome *
         return false;
     if (outcome->items_count == 0)
         return true;
-    if (outcome->items_count != job->batch.count || !outcome->items)
+    if (outcome->items_count != job_seen(job)->count || !outcome->items)
         return false;
     for (uint32_t i = 0; i < outcome->items_count; i++)
         if (!is_item_status(outcome->items[i]))
@@ -168,7 +175,7 @@ struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status
         char text[96];
         snprintf(text, sizeof(text),
                  "process() returned %d or an outcome that its batch of %u does not allow",
-                 status, job->batch.count);
+                 status, job_seen(job)->count);
         broken.message = str_c(text);
         settle(tickets, job, TR_FATAL, &broken);
     }

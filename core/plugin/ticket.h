@@ -16,6 +16,7 @@
 #include <tailrace/change.h>
 
 struct instance;
+struct passage;
 
 /* One batch on its way through an instance. Storage of dispatch; it fills `batch` (all but the
  * ticket) and `done`, and leaves the rest alone until done() is called on the loop thread. */
@@ -28,15 +29,21 @@ struct job {
     int32_t *items;          /* one for each change, or NULL; job_fini() frees it           */
     char message[256];
 
+    bool undecided; /* items were made of a verdict on all that the plugin saw     */
+
     struct instance *instance;
-    struct work work;      /* to the worker                                                 */
-    struct task task;      /* and back                                                      */
-    struct timer deadline; /* the loop's                                                    */
-    bool late;             /* the deadline has passed once                                  */
-    bool running, settled; /* process() has not returned; the outcome is there              */
+    struct passage *passage; /* what transforms made of the batch (chain.h); NULL: nothing  */
+    struct work work;        /* to the worker                                                 */
+    struct task task;        /* and back                                                      */
+    struct timer deadline;   /* the loop's                                                    */
+    bool late;               /* the deadline has passed once                                  */
+    bool running, settled;   /* process() has not returned; the outcome is there              */
 };
 
 void job_fini(struct job *job);
+
+/* The batch as the plugin sees it; what its outcome is about. */
+const tr_batch *job_seen(const struct job *job);
 
 enum { TICKETS_MAX = 1024 };
 

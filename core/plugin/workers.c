@@ -33,10 +33,10 @@ static struct place *find(const struct plugin *plugin, const struct loop *loop)
     return count < WORKERS_SHARED_MAX ? NULL : best;
 }
 
-int workers_join(const struct plugin *plugin, const char *rule, struct loop *loop,
-                 struct worker **ret_worker, struct error *error)
+int workers_join(const struct plugin *plugin, bool may_share, const char *rule,
+                 struct loop *loop, struct worker **ret_worker, struct error *error)
 {
-    bool shares = (plugin->descriptor.caps & TR_CAP_NEVER_BLOCKS) != 0;
+    bool shares = may_share && (plugin->descriptor.caps & TR_CAP_NEVER_BLOCKS) != 0;
     struct place *place = shares ? find(plugin, loop) : NULL;
 
     if (!place) {

@@ -14,10 +14,11 @@
  * each; later ones join the worker with the fewest. */
 enum { WORKERS_SHARED_MAX = 4 };
 
-/* A worker for an instance of the plugin; give it back with workers_leave(). `rule` names the
- * thread of one that is not shared. */
-int workers_join(const struct plugin *plugin, const char *rule, struct loop *loop,
-                 struct worker **ret_worker, struct error *error);
+/* A worker for an instance of the plugin; give it back with workers_leave(). `may_share`: so
+ * far as others are concerned that run on it too, its transforms. `rule` names the thread of
+ * one that is not shared. */
+int workers_join(const struct plugin *plugin, bool may_share, const char *rule,
+                 struct loop *loop, struct worker **ret_worker, struct error *error);
 
 /* The last one to leave waits for the thread's end. NULL is fine. */
 void workers_leave(struct worker *worker);

@@ -43,8 +43,8 @@ typedef struct tr_doc_api {
     tr_status (*get)(tr_doc *doc, const tr_path *path, tr_str *ret_raw);
 
     /* Puts a value (copied) there; objects that are missing on the way are made. TR_EINVAL: it
-     * is not one JSON value. TR_ENOENT: something on the way is there and is no object, or
-     * there is no document. */
+     * is not one JSON value (what stands within its brackets is not looked into). TR_ENOENT:
+     * something on the way is there and is no object, or there is no document. */
     tr_status (*set)(tr_doc *doc, const tr_path *path, tr_str raw);
 
     /* TR_ENOENT: nothing is there, or it is within an array. */
@@ -61,7 +61,8 @@ typedef struct tr_doc_api {
     /* The whole document as it is now; empty: there is none. */
     tr_str (*text)(tr_doc *doc);
 
-    /* Another document in its place (copied). TR_EINVAL: it is not one JSON object. */
+    /* Another document in its place (copied). TR_EINVAL: it is not one JSON object. TR_ENOENT:
+     * there is none to replace. */
     tr_status (*replace)(tr_doc *doc, tr_str raw);
 } tr_doc_api;
 
