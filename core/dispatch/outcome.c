@@ -89,9 +89,17 @@ static bool must_follow(const struct item *again, uint32_t count, const struct i
     return false;
 }
 
+/* The changes of a batch that are refused for good, and why each is; arrays with room for all.
+ */
+struct rejects {
+    struct item **items;
+    const char **messages; /* of the batch's job                                           */
+    uint32_t count;
+};
+
 /* Takes the batch's items off the lane and sorts them; those to be sent again go back in front,
  * in their order. Returns how many those are. */
-static uint32_t sort_items(struct batch *batch, struct item **rejected, uint32_t *ret_rejected)
+static uint32_t sort_items(struct batch *batch, struct rejects *rejects)
 {
     struct lane *lane = batch->lane;
     struct item *again = NULL, **again_tail = &again;
@@ -105,8 +113,9 @@ static uint32_t sort_items(struct batch *batch, struct item **rejected, uint32_t
         if ((status == TR_OK || status == TR_SKIP) && !must_follow(again, again_count, item)) {
             settle(item, status);
         } else if (status == TR_REJECT ||
-                   (status == TR_RETRY && blames_each(batch) && is_poison(batch, item))) {
-            rejected[(*ret_rejected)++] = item;
+                   (status == TR_RETRY && batch->job.items && is_poison(batch, item))) {
+            rejects->messages[rejects->count] = job_message(&batch->job, i);
+            rejects->items[rejects->count++] = item;
         } else {
             *again_tail = item;
             again_tail = &item->lane_next;
@@ -152,9 +161,8 @@ static void apply(struct batch *batch)
 {
     struct lane *lane = batch->lane;
     struct binding *binding = lane->cursor->binding;
-    struct item **rejected;
-    const char **messages;
-    uint32_t rejected_count = 0, again;
+    struct rejects rejects = {.count = 0};
+    uint32_t again;
     bool found;
 
     count_faults(batch);
@@ -166,8 +174,9 @@ static void apply(struct batch *batch)
     found = !batch->job.items && batch->job.status == TR_RETRY && is_poison(batch, lane->head);
     if (found)
         batch->job.status = TR_REJECT; /* one change, as bisection ended */
-    rejected = mem_new_array(struct item *, batch->count);
-    again = sort_items(batch, rejected, &rejected_count);
+    rejects.items = mem_new_array(struct item *, batch->count);
+    rejects.messages = mem_new_array(const char *, batch->count);
+    again = sort_items(batch, &rejects);
     if (found)
         acquit_others(lane);
     if (again > 0) {
@@ -181,13 +190,10 @@ static void apply(struct batch *batch)
         lane->failures = 0;
         grow_limit(lane);
     }
-    messages = mem_new_array(const char *, rejected_count);
-    for (uint32_t i = 0; i < rejected_count; i++)
-        messages[i] = batch->job.message;
-    if (rejected_count > 0)
-        reject_items(binding, rejected, rejected_count, messages);
-    free(messages);
-    free(rejected);
+    if (rejects.count > 0)
+        reject_items(binding, rejects.items, rejects.count, rejects.messages);
+    free(rejects.messages);
+    free(rejects.items);
 }
 
 void outcome_apply(struct job *job)

@@ -310,8 +310,7 @@ bool instance_submit(struct instance *instance, struct job *job)
     job->batch.size = sizeof(job->batch);
     job->batch.deadline_ms = clock_ms() + instance->setup.timeout_ms;
     job->items = NULL;
-    job->undecided = false;
-    job->passage = NULL;
+    job->messages = NULL;
     job->message[0] = '\0';
     job->work.run = process_work;
     job->task.run = job_finished;

@@ -15,7 +15,9 @@
 void job_fini(struct job *job)
 {
     free(job->items);
+    free(job->messages);
     job->items = NULL;
+    job->messages = NULL;
 }
 
 const tr_batch *job_seen(const struct job *job)
@@ -98,12 +100,36 @@ static bool is_sound(const struct job *job, tr_status status, const tr_outcome *
     return true;
 }
 
-static void take_message(struct job *job, tr_str message)
+static tr_str clip_message(tr_str message)
 {
-    message = str_clip(message, sizeof(job->message) - 1);
-    if (message.len > 0)
-        memcpy(job->message, message.ptr, message.len);
-    job->message[message.len] = '\0';
+    return str_clip(message, sizeof(((struct job *)0)->message) - 1);
+}
+
+/* With its end; returns what follows it. */
+static char *copy_message(char *to, tr_str clipped)
+{
+    if (clipped.len > 0)
+        memcpy(to, clipped.ptr, clipped.len);
+    to[clipped.len] = '\0';
+    return to + clipped.len + 1;
+}
+
+/* One block: the pointers, and the texts behind them. */
+static char **copy_messages(const tr_str *messages, uint32_t count)
+{
+    size_t room = count * sizeof(char *);
+    char **copies, *to;
+
+    for (uint32_t i = 0; i < count; i++)
+        room += clip_message(messages[i]).len + 1;
+    copies = mem_alloc(room);
+    to = (char *)(copies + count);
+    for (uint32_t i = 0; i < count; i++) {
+        tr_str message = clip_message(messages[i]);
+        copies[i] = message.len > 0 ? to : NULL;
+        to = copy_message(to, message);
+    }
+    return copies;
 }
 
 /* Under the lock: the outcome is copied and the ticket is closed. */
@@ -115,8 +141,10 @@ static void settle(struct tickets *tickets, struct job *job, tr_status status,
     if (outcome->items_count > 0 && status != TR_FATAL) {
         job->items = mem_alloc(outcome->items_count * sizeof(*job->items));
         memcpy(job->items, outcome->items, outcome->items_count * sizeof(*job->items));
+        if (outcome->messages)
+            job->messages = copy_messages(outcome->messages, outcome->items_count);
     }
-    take_message(job, outcome->message);
+    copy_message(job->message, clip_message(outcome->message));
     tickets->slots[job->batch.ticket % tickets->cap] = NULL;
     tickets->open--;
     job->settled = true;

@@ -28,6 +28,8 @@ struct job {
     uint32_t retry_after_ms; /* with TR_RETRY; 0: no wish                                   */
     int32_t *items;          /* one for each change, or NULL; job_fini() frees it           */
     char message[256];
+    char **messages; /* beside items: one for each change, NULL where `message` speaks; or
+                        NULL; job_fini() frees it                                           */
 
     bool undecided; /* items were made of a verdict on all that the plugin saw     */
 
@@ -42,8 +44,11 @@ struct job {
 
 void job_fini(struct job *job);
 
-/* The batch as the plugin sees it; what its outcome is about. */
-const tr_batch *job_seen(const struct job *job);
+/* Why change `i` was not taken. */
+static inline const char *job_message(const struct job *job, uint32_t i)
+{
+    return job->messages && job->messages[i] ? job->messages[i] : job->message;
+}
 
 enum { TICKETS_MAX = 1024 };
 

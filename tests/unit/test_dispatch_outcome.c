@@ -191,6 +191,57 @@ static void items_are_judged_each_by_itself(void **state)
     road_fini(&road);
 }
 
+struct reasons {
+    char of[3][64]; /* by the number of the document                                        */
+    uint32_t count;
+};
+
+static bool take_reason(void *context, const struct store_dead_letter *letter)
+{
+    struct reasons *reasons = context;
+    int number = letter->doc_id.ptr[1] - '0';
+
+    assert_in_range(number, 0, 2);
+    snprintf(reasons->of[number], sizeof(reasons->of[number]), STR_FMT, STR_ARG(letter->error));
+    reasons->count++;
+    return true;
+}
+
+static void each_dead_letter_has_its_own_reason(void **state)
+{
+    static const struct row rows[] = {
+        {.ordinal = 1, .id = "d0"}, {.ordinal = 2, .id = "d1"}, {.ordinal = 3, .id = "d2"}};
+    static const int32_t items[] = {TR_REJECT, TR_REJECT, TR_REJECT};
+    const tr_str messages[] = {STR("no title"), {NULL, 0}, STR("no date")};
+    tr_outcome outcome = {.size = sizeof(outcome),
+                          .status = TR_REJECT,
+                          .items = items,
+                          .items_count = 3,
+                          .messages = messages,
+                          .message = STR("bad")};
+    struct reasons reasons = {.count = 0};
+    struct sink_batch batch;
+    struct road road;
+
+    (void)state;
+    road_init(&road);
+    road.setup.options.batch_size = 3;
+    road_start(&road);
+    road_take(&road, road.cursor, 0, rows, 3);
+    batch = road_next(&road);
+    assert_int_equal(batch.host->complete(batch.host, batch.ticket, &outcome), TR_OK);
+    WAIT(&road, road_letters(&road) == 3);
+    assert_int_equal(store_dead_letter_each(road.place.store, &(struct store_filter){0},
+                                            take_reason, &reasons, NULL),
+                     0);
+    assert_int_equal(reasons.count, 3);
+    assert_string_equal(reasons.of[0], "no title");
+    assert_string_equal(reasons.of[1], "bad");
+    assert_string_equal(reasons.of[2], "no date");
+    assert_counted(road.binding);
+    road_fini(&road);
+}
+
 /* What the sink has at the end must be the newer one. */
 static void an_older_change_of_a_document_never_comes_last(void **state)
 {
@@ -440,6 +491,7 @@ int main(void)
         cmocka_unit_test(a_wish_to_come_back_later_is_not_a_fault),
         cmocka_unit_test(a_wish_does_not_condemn_a_suspect),
         cmocka_unit_test(items_are_judged_each_by_itself),
+        cmocka_unit_test(each_dead_letter_has_its_own_reason),
         cmocka_unit_test(an_older_change_of_a_document_never_comes_last),
         cmocka_unit_test(a_reject_stops_the_rule_that_says_so),
         cmocka_unit_test(a_reject_is_skipped_where_the_rule_says_so),

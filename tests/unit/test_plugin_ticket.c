@@ -168,6 +168,57 @@ static void a_long_message_is_cut(void **state)
     assert_int_equal(strlen(job.message), sizeof(job.message) - 1);
 }
 
+static void each_change_may_have_a_message_of_its_own(void **state)
+{
+    const int32_t items[] = {TR_REJECT, TR_OK, TR_REJECT, TR_REJECT};
+    char text[1000] = "gone with the call";
+    const tr_str messages[] = {{text, 18}, {NULL, 0}, STR("short"), {text + 18, 900}};
+    struct job job, *ready;
+    tr_ticket ticket = open_job(&job, 4);
+
+    (void)state;
+    memset(text + 18, 'x', 900);
+    complete(ticket,
+             (tr_outcome){.status = TR_REJECT,
+                          .items_count = 4,
+                          .items = items,
+                          .message = STR("all"),
+                          .messages = messages},
+             &ready);
+    memset(text, '-', sizeof(text));
+    assert_string_equal(job_message(&job, 0), "gone with the call");
+    assert_string_equal(job_message(&job, 1), "all");
+    assert_string_equal(job_message(&job, 2), "short");
+    assert_int_equal(strlen(job_message(&job, 3)), sizeof(job.message) - 1);
+    job_fini(&job);
+}
+
+static void messages_are_read_beside_items_alone(void **state)
+{
+    const int32_t items[] = {TR_REJECT};
+    const tr_str messages[] = {STR("own")};
+    tr_outcome outcome = {.size = offsetof(tr_outcome, messages),
+                          .status = TR_REJECT,
+                          .items_count = 1,
+                          .items = items,
+                          .message = STR("all"),
+                          .messages = messages};
+    struct job job, *ready;
+    tr_ticket ticket = open_job(&job, 1);
+
+    (void)state;
+    /* A plugin of 1.0 has no such field. */
+    assert_int_equal(tickets_complete(&tickets, ticket, &outcome, &ready), TR_OK);
+    assert_string_equal(job_message(&job, 0), "all");
+    job_fini(&job);
+    ticket = open_job(&job, 1);
+    complete(ticket,
+             (tr_outcome){.status = TR_REJECT, .message = STR("all"), .messages = messages},
+             &ready);
+    assert_string_equal(job_message(&job, 0), "all");
+    job_fini(&job);
+}
+
 static void a_number_never_comes_twice(void **state)
 {
     struct job job, *ready;
@@ -211,6 +262,8 @@ int main(void)
         TEST(the_second_outcome_is_dropped_and_reported),
         TEST(an_older_plugins_shorter_outcome_is_read_as_far_as_it_goes),
         TEST(a_long_message_is_cut),
+        TEST(each_change_may_have_a_message_of_its_own),
+        TEST(messages_are_read_beside_items_alone),
         TEST(a_number_never_comes_twice),
         TEST(no_more_are_open_than_there_is_room_for),
     };
