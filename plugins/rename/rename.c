@@ -44,9 +44,7 @@ static const tr_option options[] = {
      .help = "what is renamed, in this order"},
 };
 
-enum {
-    MOVE_OPTIONS_COUNT = sizeof(move_options) / sizeof(move_options[0]) - 1
-};
+enum { MOVE_OPTIONS_COUNT = sizeof(move_options) / sizeof(move_options[0]) - 1 };
 
 /* ---- options ---- */
 

@@ -132,10 +132,11 @@ static tr_status load_field(tr_self *self, const tr_config *config, uint32_t idx
         status = self->doc->path_new(tr_str_c(field->path_text), &field->path, error);
     for (uint32_t i = 0; i < idx && status == TR_OK; i++)
         if (tr_path_is_within(tr_str_c(self->fields[i].path_text), tr_str_c(field->path_text)))
-            status = tr_fail(error, TR_EINVAL,
-                             "fields: \"%s\" would be written over by \"%s\"; change their order, "
-                             "or take one out",
-                             self->fields[i].path_text, field->path_text);
+            status = tr_fail(
+                error, TR_EINVAL,
+                "fields: \"%s\" would be written over by \"%s\"; change their order, "
+                "or take one out",
+                self->fields[i].path_text, field->path_text);
     return status == TR_OK ? load_value(self, config, idx, error) : status;
 }
 
@@ -230,8 +231,7 @@ static tr_status value_of(tr_self *self, const struct field *field, const tr_bat
 }
 
 /* A value that did not get to its place. */
-static tr_status refuse(const tr_self *self, const struct field *field, tr_doc *doc,
-                        tr_status status, tr_error *error)
+static tr_status refuse(const struct field *field, tr_status status, tr_error *error)
 {
     if (status == TR_RETRY)
         return tr_fail(error, TR_RETRY, "out of memory");
@@ -239,8 +239,6 @@ static tr_status refuse(const tr_self *self, const struct field *field, tr_doc *
         return tr_fail(error, TR_REJECT,
                        "\"%s\" cannot be set: its value for this change is no JSON",
                        field->path_text);
-    if (self->doc->text(doc).len == 0)
-        return TR_OK; /* there is no document to set it in */
     return tr_fail(error, TR_REJECT,
                    "\"%s\" cannot be set: something on the way to it is no object",
                    field->path_text);
@@ -249,7 +247,8 @@ static tr_status refuse(const tr_self *self, const struct field *field, tr_doc *
 static tr_status set_transform(tr_self *self, const tr_batch *batch, const tr_change *change,
                                tr_doc *doc, tr_error *error)
 {
-    for (uint32_t i = 0; i < self->count; i++) {
+    /* Where there is no document nothing is set. */
+    for (uint32_t i = 0; i < self->count && change->doc.len > 0; i++) {
         const struct field *field = &self->fields[i];
         tr_str raw;
         tr_status status;
@@ -259,11 +258,8 @@ static tr_status set_transform(tr_self *self, const tr_batch *batch, const tr_ch
         status = value_of(self, field, batch, change, &raw);
         if (status == TR_OK)
             status = self->doc->set(doc, field->path, raw);
-        if (status != TR_OK) {
-            status = refuse(self, field, doc, status, error);
-            if (status != TR_OK)
-                return status;
-        }
+        if (status != TR_OK)
+            return refuse(field, status, error);
     }
     return TR_OK;
 }
