@@ -100,12 +100,12 @@ void passage_merge(struct job *job)
     struct passage *passage = job->passage;
     uint32_t count = job->batch.count;
     int32_t *items;
-    char **messages;
+    const char **messages;
 
     if (!passage || passage->batch.count == count || job->status == TR_FATAL)
         return;
     items = mem_new_array(int32_t, count);
-    messages = mem_new_array(char *, count);
+    messages = mem_new_array(const char *, count);
     memcpy(items, passage->settled, count * sizeof(*items));
     memcpy(messages, passage->reasons, count * sizeof(*messages));
     job->undecided = is_undecided(job);

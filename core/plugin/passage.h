@@ -13,13 +13,13 @@
 struct json_doc;
 
 struct passage {
-    tr_batch batch;     /* what the plugin sees                                             */
-    tr_change *changes; /* of it                                                            */
-    uint32_t *places;   /* of these in the job's batch                                      */
-    int32_t *settled;   /* of each change there; TR_OK: it goes on                          */
-    char **reasons;     /* of those that were refused                                       */
-    struct arena arena; /* of all these, and of the documents                               */
-    char **messages;    /* the plugin's own, once they are merged                           */
+    tr_batch batch;       /* what the plugin sees                                             */
+    tr_change *changes;   /* of it                                                            */
+    uint32_t *places;     /* of these in the job's batch                                      */
+    int32_t *settled;     /* of each change there; TR_OK: it goes on                          */
+    const char **reasons; /* of those that were refused                                     */
+    struct arena arena;   /* of all these, and of the documents                               */
+    const char **messages; /* the plugin's own, once they are merged */
 };
 
 /* Empty, for the changes of `batch`, whose memory outlives it. */

@@ -115,10 +115,11 @@ static char *copy_message(char *to, tr_str clipped)
 }
 
 /* One block: the pointers, and the texts behind them. */
-static char **copy_messages(const tr_str *messages, uint32_t count)
+static const char **copy_messages(const tr_str *messages, uint32_t count)
 {
     size_t room = count * sizeof(char *);
-    char **copies, *to;
+    const char **copies;
+    char *to;
 
     for (uint32_t i = 0; i < count; i++)
         room += clip_message(messages[i]).len + 1;

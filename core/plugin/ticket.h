@@ -28,7 +28,7 @@ struct job {
     uint32_t retry_after_ms; /* with TR_RETRY; 0: no wish                                   */
     int32_t *items;          /* one for each change, or NULL; job_fini() frees it           */
     char message[256];
-    char **messages; /* beside items: one for each change, NULL where `message` speaks; or
+    const char **messages; /* beside items: one for each change, NULL where `message` speaks; or
                         NULL; job_fini() frees it                                           */
 
     bool undecided; /* items were made of a verdict on all that the plugin saw     */
