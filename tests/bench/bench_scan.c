@@ -8,7 +8,7 @@
  * Prints each round and the fastest of them, then one line of JSON. One thread, no input, no
  * files.
  */
-#include "base/buf.h"
+#include "rows.h"
 #include "json/row.h"
 
 #include <inttypes.h>
@@ -22,53 +22,6 @@ static uint64_t now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Digits that look random and are the same in every run. */
-static void add_hex(struct buf *out, uint32_t *seed, int count)
-{
-    for (int i = 0; i < count; i++) {
-        *seed = *seed * 1664525u + 1013904223u;
-        buf_add_char(out, "0123456789abcdef"[*seed >> 28]);
-    }
-}
-
-/* Text with the odd escape, numbers, a list and nested objects: about 1 KB. */
-static void add_doc(struct buf *out, uint32_t *seed, unsigned i, tr_str rev)
-{
-    buf_addf(out, "{\"_id\":\"post-%08u\",\"_rev\":\"" STR_FMT "\",\"type\":\"post\",", i,
-             STR_ARG(rev));
-    buf_addf(out, "\"author\":{\"name\":\"Ada %u\",\"mail\":\"ada%u@example.com\"},", i,
-             i % 997);
-    buf_addf(out, "\"created\":\"2024-03-%02uT08:15:00Z\",\"likes\":%u,\"score\":%u.5,",
-             i % 28 + 1, i % 1000, i % 77);
-    buf_add_c(out, "\"tags\":[\"couch\",\"change\",\"feed\"],\"public\":true,\"parent\":null,"
-                   "\"title\":\"On \\\"rows\\\" and what they say\",\"body\":\"");
-    for (int line = 0; line < 8; line++) {
-        buf_add_c(out, "Nothing is lost that was acknowledged once, ");
-        add_hex(out, seed, 24);
-        buf_add_c(out, ".\\n");
-    }
-    buf_add_c(out, "\",\"places\":[");
-    for (int place = 0; place < 3; place++)
-        buf_addf(out, "%s{\"lat\":%d.25,\"lon\":%d.75}", place ? "," : "", place + 40,
-                 place + 9);
-    buf_add_c(out, "]}");
-}
-
-static void add_row(struct buf *out, uint32_t *seed, unsigned i)
-{
-    struct buf rev = {0};
-
-    buf_addf(&rev, "%u-", i % 9 + 1);
-    add_hex(&rev, seed, 32);
-    buf_addf(out, "{\"seq\":\"%u-", i + 1);
-    add_hex(out, seed, 130);
-    buf_addf(out, "\",\"id\":\"post-%08u\",\"changes\":[{\"rev\":\"" STR_FMT "\"}],\"doc\":", i,
-             STR_ARG(buf_str(&rev)));
-    add_doc(out, seed, i, buf_str(&rev));
-    buf_add_c(out, "}\n");
-    buf_fini(&rev);
 }
 
 /* Scans all lines. How many of them were rows with a document. */
