@@ -84,11 +84,13 @@ static struct json_doc_node *root_of(struct json_doc *doc)
     return doc->root;
 }
 
-/* NULL: its value is no object. */
+/* NULL: its value is no object. One that begins and is none is not taken for a missing one. */
 static struct json_doc_node *child_of(struct json_doc *doc, struct member *member)
 {
-    if (!member->child)
+    if (!member->child) {
         member->child = open_object(doc->arena, member->value);
+        doc->broken |= !member->child && json_type_of(member->value) == JSON_OBJECT;
+    }
     return member->child;
 }
 

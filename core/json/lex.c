@@ -185,7 +185,7 @@ enum json_lex json_lex_member(const char **at, const char *end, tr_str *ret_key,
     return LEX_DONE;
 }
 
-bool json_lex_key_is(tr_str key, tr_str name)
+bool json_lex_key_is_all(tr_str key, tr_str name)
 {
     const char *at = key.ptr, *end = at + key.len;
     size_t done = 0;
@@ -193,8 +193,6 @@ bool json_lex_key_is(tr_str key, tr_str name)
     if (key.len == name.len)
         return key.len == 0 ||
                (memcmp(at, name.ptr, name.len) == 0 && !memchr(at, '\\', name.len));
-    if (key.len < name.len) /* escapes only make it longer */
-        return false;
     while (at < end) {
         char piece[4];
         size_t n = 1;

@@ -36,9 +36,18 @@ enum json_lex json_lex_member(const char **at, const char *end, tr_str *ret_key,
 /* Whether all of it is one number by the grammar of JSON. */
 bool json_lex_is_number(tr_str raw);
 
-/* Whether a raw key (without its quotes, well-formed) is `name` once its escapes are decoded.
- */
-bool json_lex_key_is(tr_str key, tr_str name);
+/* Whether a raw key (without its quotes, well-formed) is `name` once its escapes are decoded,
+ * which only make it longer. Most keys are other ones by their first byte. */
+bool json_lex_key_is_all(tr_str key, tr_str name);
+
+static inline bool json_lex_key_is(tr_str key, tr_str name)
+{
+    if (key.len < name.len)
+        return false;
+    if (name.len > 0 && *key.ptr != *name.ptr && *key.ptr != '\\')
+        return false;
+    return json_lex_key_is_all(key, name);
+}
 
 /* Decodes the well-formed escape at *at, or two that are a surrogate pair; a lone surrogate is
  * U+FFFD. How many bytes were put into `to`. */

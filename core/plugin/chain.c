@@ -140,7 +140,8 @@ static tr_status transform_all(struct chain *chain, const struct job *job,
 
     for (uint32_t i = 0; i < chain->count && status == TR_OK; i++)
         status = transform(chain, chain->links[i], job, change, doc);
-    if (status != TR_OK || !doc->broken)
+    /* What could not be read was not missing: neither may it pass nor be left out. */
+    if ((status != TR_OK && status != TR_SKIP) || !doc->broken)
         return status;
     snprintf(chain->why, sizeof(chain->why), "transform: the document is not a JSON object");
     return TR_REJECT;
