@@ -282,6 +282,12 @@ bool json_doc_is_value(tr_str raw)
     return json_lex_value(&at, end) == LEX_DONE && json_lex_space(at, end) == end;
 }
 
+/* A step as the key that it is; the path may be gone before the document is written. */
+static tr_str key_of(struct json_doc *doc, const struct json_doc_path *path, size_t step)
+{
+    return arena_str(doc->arena, path->raw[step]);
+}
+
 static struct member *append(struct json_doc *doc, struct json_doc_node *node, tr_str key)
 {
     struct member *member = add_member(doc->arena, node);
@@ -299,7 +305,7 @@ static struct json_doc_node *make_way(struct json_doc *doc, const struct json_do
         struct member *member = find(node, path->path.steps[i]);
 
         if (!member) {
-            member = append(doc, node, path->raw[i]);
+            member = append(doc, node, key_of(doc, path, i));
             member->value = STR("{}");
         }
         node = child_of(doc, member);
@@ -333,7 +339,7 @@ static void place(struct json_doc *doc, const struct json_doc_path *path, tr_str
     if (member)
         member = drop(node, last_step(path), member);
     else
-        member = append(doc, node, path->raw[path->path.count - 1]);
+        member = append(doc, node, key_of(doc, path, path->path.count - 1));
     member->value = value;
     member->child = child;
     mark(doc, path);
@@ -380,7 +386,7 @@ bool json_doc_rename(struct json_doc *doc, const struct json_doc_path *from,
     if (is_same_object(from, to)) {
         member = drop(node, last_step(from), member);
         member = drop(node, last_step(to), member);
-        member->key = to->raw[to->path.count - 1];
+        member->key = key_of(doc, to, to->path.count - 1);
         mark(doc, to);
         return true;
     }

@@ -90,6 +90,7 @@ struct bench {
     int ready, wedged, stopped;
     struct error error; /* of ready()                                                      */
     int64_t timeout_ms, grace_ms;
+    uint32_t transforms; /* so many instances of the same plugin stand before it         */
 };
 
 static inline void bench_ready(void *ctx, const struct error *error)
@@ -143,6 +144,7 @@ static inline void bench_start(struct bench *b, const char *name, const char *op
     static const struct instance_events events = {
         .ready = bench_ready, .wedged = bench_wedged, .stopped = bench_stopped};
     struct instance_setup setup = {.rule = "rule", .events = &events, .ctx = b};
+    struct transform_setup transforms[4];
     struct error error = {0};
 
     diags_init(&b->diags);
@@ -154,6 +156,10 @@ static inline void bench_start(struct bench *b, const char *name, const char *op
     assert_int_equal(http_new(b->loop, "tailrace/test", &b->http, NULL), 0);
     setup.plugin = b->plugin;
     setup.options = b->options;
+    for (uint32_t i = 0; i < b->transforms; i++)
+        transforms[i] = (struct transform_setup){.plugin = b->plugin, .options = b->options};
+    setup.transforms = transforms;
+    setup.transforms_count = b->transforms;
     setup.timeout_ms = b->timeout_ms ? b->timeout_ms : 60000;
     setup.grace_ms = b->grace_ms ? b->grace_ms : 60000;
     setup.loop = b->loop;
