@@ -48,12 +48,23 @@ static tr_status omit_open(const tr_host *host, tr_self **ret_self, tr_error *er
     return TR_OK;
 }
 
+/* What is not there is omitted. What is there and stays must not go on as if it were not. */
 static tr_status omit_transform(tr_self *self, const tr_batch *batch, const tr_change *change,
                                 tr_doc *doc, tr_error *error)
 {
-    (void)batch, (void)change, (void)error;
-    for (uint32_t i = 0; i < self->fields.count; i++)
-        (void)self->doc->remove(doc, self->fields.items[i]); /* what is not there is omitted */
+    tr_str there;
+
+    (void)batch, (void)change;
+    for (uint32_t i = 0; i < self->fields.count; i++) {
+        const tr_path *field = self->fields.items[i];
+
+        if (self->doc->remove(doc, field) != TR_OK &&
+            self->doc->get(doc, field, &there) == TR_OK)
+            return tr_fail(error, TR_REJECT,
+                           "field number %u is within a list and cannot be omitted; omit the "
+                           "list",
+                           (unsigned)i + 1);
+    }
     return TR_OK;
 }
 
