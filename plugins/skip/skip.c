@@ -140,8 +140,8 @@ static tr_status skip_transform(tr_self *self, const tr_batch *batch, const tr_c
     if (change->doc.len > 0)
         return TR_SKIP;
     return tr_fail(error, TR_REJECT,
-                   "the change has no document to look for \"%s\" in; the rule's include_docs "
-                   "brings it",
+                   "the row has no document to look for \"%s\" in; give rows with documents, or "
+                   "take the transform out",
                    self->options.field);
 }
 

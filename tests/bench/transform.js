@@ -10,10 +10,11 @@ const { startFeedServer, DB } = require('./lib/feed_server');
 
 const MB = 1000;
 const CHAIN = `transforms = (
-    { plugin = "pick"; options: { fields = [ "type", "author", "created", "likes", "tags", "body" ]; }; },
+    { plugin = "pick"; options: {
+        fields = [ "type", "author", "created", "likes", "tags", "body" ]; }; },
     { plugin = "omit"; options: { fields = [ "author.mail", "created" ]; }; },
-    { plugin = "rename"; options: { fields = ( { from = "type"; to = "kind"; },
-                                               { from = "author.name"; to = "writer.name"; } ); }; }
+    { plugin = "rename"; options: { fields = (
+        { from = "type"; to = "kind"; }, { from = "author.name"; to = "writer.name"; } ); }; }
 );`;
 
 async function inMemory(rounds) {

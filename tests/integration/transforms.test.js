@@ -24,9 +24,10 @@ after(() => couch.close());
 const step = (plugin, options) => ({ plugin, options });
 const pick = (...fields) => step('pick', { fields });
 const omit = (...fields) => step('omit', { fields });
-const rename = (...moves) => step('rename', { fields: moves.map(([from, to]) => ({ from, to })) });
+const rename = (...moves) =>
+    step('rename', { fields: moves.map(([from, to]) => ({ from, to })) });
 const set = (...fields) => step('set', { fields });
-const skip = (field, operator, match, more) => step('skip', { field, operator, match, ...more });
+const skip = (field, operator, match) => step('skip', { field, operator, match });
 const opfilter = (options) => step('opfilter', options);
 
 /* A site whose rule writes documents that went through the transforms to a file. */
