@@ -29,12 +29,21 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
+/* What a rule can make of it. */
+static const char *kind_of(const tr_plugin *d)
+{
+    if (d->process && d->transform)
+        return "sink, transform";
+    return d->process ? "sink" : "transform";
+}
+
 static void add_plugin(struct listing *listing, tr_str name, const struct plugin *plugin)
 {
     const tr_plugin *d = &plugin->descriptor;
 
     if (!listing->as_json) {
         table_add(&listing->table, name);
+        table_add(&listing->table, str_c(kind_of(d)));
         table_add(&listing->table, str_c(d->version));
         table_add(&listing->table, str_c(or_empty(d->summary)));
         table_add(&listing->table, str_c(plugin->path));
@@ -43,6 +52,7 @@ static void add_plugin(struct listing *listing, tr_str name, const struct plugin
     json_begin(&listing->json, NULL, '{');
     json_str(&listing->json, "name", name);
     json_bool(&listing->json, "usable", true);
+    json_str(&listing->json, "kind", str_c(kind_of(d)));
     json_str(&listing->json, "version", str_c(d->version));
     json_str(&listing->json, "summary", str_c(or_empty(d->summary)));
     json_str(&listing->json, "path", str_c(plugin->path));
@@ -99,9 +109,9 @@ static int list_all(const struct args *args, const struct site *site)
 {
     struct listing listing = {
         .as_json = args->json,
-        .table = {.columns = 4,
-                  .heads = {"NAME", "VERSION", "SUMMARY", "PATH"},
-                  .most = {[2] = 60}},
+        .table = {.columns = 5,
+                  .heads = {"NAME", "KIND", "VERSION", "SUMMARY", "PATH"},
+                  .most = {[3] = 60}},
     };
     bool is_empty;
 
@@ -152,6 +162,7 @@ static void print_plugin_json(const struct plugin *plugin)
     add_caps(&caps, d->caps);
     json_begin(&out, NULL, '{');
     json_str(&out, "name", str_c(d->name));
+    json_str(&out, "kind", str_c(kind_of(d)));
     json_str(&out, "version", str_c(d->version));
     json_str(&out, "summary", str_c(or_empty(d->summary)));
     json_str(&out, "license", str_c(or_empty(d->license)));
@@ -172,7 +183,7 @@ static void print_plugin(const struct plugin *plugin)
 
     add_caps(&caps, d->caps);
     printf("%s %s: %s\n", d->name, d->version, or_empty(d->summary));
-    printf("%s\n", plugin->path);
+    printf("%s\n%s\n", plugin->path, kind_of(d));
     if (caps.len > 0)
         printf("%s\n", caps.ptr);
     putchar('\n');
@@ -214,6 +225,7 @@ static const struct core_table core_tables[] = {
     {"main", settings_main_options, &settings_main_count},
     {"source", settings_source_options, &settings_source_count},
     {"rule", settings_rule_options, &settings_rule_count},
+    {"transform", settings_transform_options, &settings_transform_count},
     {"documents", settings_documents_options, &settings_documents_count},
 };
 
@@ -239,8 +251,10 @@ static int show_core(const struct args *args, const char *wanted)
     if (args->json && found)
         print_json(&out);
     buf_fini(&out);
-    return found ? EX_OK
-                 : args_wrong(args, "--core has the tables main, source, rule and documents");
+    return found
+               ? EX_OK
+               : args_wrong(
+                     args, "--core has the tables main, source, rule, transform and documents");
 }
 
 static int run(struct args *args)
@@ -272,7 +286,7 @@ const struct command command_plugins = {
     .options =
         (const struct args_option[]){
             {"core", 0, NULL,
-             "tailrace's own options: NAME is main, source, rule or documents"},
+             "tailrace's own options: NAME is main, source, rule, transform or documents"},
             {"man", 0, NULL, "the options of NAME as paragraphs of a man page"},
             {.name = NULL},
         },

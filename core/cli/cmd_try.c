@@ -101,16 +101,24 @@ static int find_plugin(struct trial *trial, struct error *error)
                        &trial->setup.plugin, error);
 }
 
-/* The user knows of options and not of the file that was made of them. */
+/* The user knows of options and not of the file that was made of them: the option that a path
+ * in that file is about, or NULL. */
+static const char *option_of(const char *path)
+{
+    static const char *const prefixes[] = {TRY_OPTIONS_PATH, TRY_TRANSFORM_PATH};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (str_starts(str_c(path), str_c(prefixes[i])))
+            return path + strlen(prefixes[i]);
+    return NULL;
+}
+
 static void print_mistakes(const struct diags *diags)
 {
-    static const char prefix[] = TRY_OPTIONS_PATH;
-
     for (const struct diag *it = diags->first; it; it = it->next) {
-        bool is_option = strncmp(it->path, prefix, sizeof(prefix) - 1) == 0;
-        print_error("%s%s%s%s%s%s", is_option ? "--option " : "",
-                    is_option ? it->path + sizeof(prefix) - 1 : "", is_option ? ": " : "",
-                    it->message, *it->remedy ? "; " : "", it->remedy);
+        const char *option = option_of(it->path);
+        print_error("%s%s%s%s%s%s", option ? "--option " : "", option ? option : "",
+                    option ? ": " : "", it->message, *it->remedy ? "; " : "", it->remedy);
     }
 }
 
@@ -386,9 +394,11 @@ const struct command command_try = {
     .operands_min = 1,
     .operands_max = 1,
     .summary = "Run a plugin on a file of changes, without a server",
-    .text =
-        "The file has a row of a _changes feed or a document a line. Nothing of your state is\n"
-        "touched. The exit code is 65 if a change was rejected.",
+    .text = "The file has a row of a _changes feed or a document a line. A transform's "
+            "documents go\n"
+            "to standard output. Nothing of your state is touched. The exit code is 65 if a "
+            "change\n"
+            "was rejected.",
     .options =
         (const struct args_option[]){
             {"feed", 'f', "FILE", "the changes; - is standard input"},

@@ -190,6 +190,16 @@ static int read_given(struct writer *writer)
     return 0;
 }
 
+/* With its options; the inside of a group. */
+static void write_plugin(struct writer *writer)
+{
+    buf_add_c(writer->out, "plugin = ");
+    add_string(writer->out, str_c(writer->setup->plugin->path));
+    buf_add_c(writer->out, ";\noptions: {\n");
+    write_group(writer, STR(""));
+    buf_add_c(writer->out, "};\n");
+}
+
 int try_config_write(const struct try_setup *setup, struct buf *out)
 {
     struct writer writer = {.setup = setup, .out = out};
@@ -203,14 +213,19 @@ int try_config_write(const struct try_setup *setup, struct buf *out)
     add_string(out, str_c(setup->db));
     buf_add_c(out, "; }; };\nrules: { " TRY_RULE ": {\nsource = \"feed\";\ndatabases = [ ");
     add_string(out, str_c(setup->db));
-    buf_add_c(out, " ];\nplugin = ");
-    add_string(out, str_c(setup->plugin->path));
     buf_addf(out,
-             ";\ndesign_documents = \"include\";\nbatch: { size = %" PRId64 "; };\n"
+             " ];\ndesign_documents = \"include\";\nbatch: { size = %" PRId64 "; };\n"
              "max_attempts = %" PRId64 ";\non_reject = \"dead_letter\";\n"
-             "retry: { min = \"50ms\"; max = \"2s\"; };\noptions: {\n",
+             "retry: { min = \"50ms\"; max = \"2s\"; };\n",
              setup->batch, setup->attempts);
-    write_group(&writer, STR(""));
-    buf_add_c(out, "}; }; };\n");
+    if (setup->plugin->descriptor.process) {
+        write_plugin(&writer);
+    } else {
+        buf_add_c(out, "plugin = \"file-sink\";\noptions: { path = \"-\"; what = \"doc\"; };\n"
+                       "transforms = ( {\n");
+        write_plugin(&writer);
+        buf_add_c(out, "} );\n");
+    }
+    buf_add_c(out, "}; };\n");
     return 0;
 }
