@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the tests of the engine share: a site in a directory of its own, with a configuration,
- * files as sources, and the plugin "sink" of test_dispatch_lib.h.
+ * files as sources, the plugin "sink" of test_dispatch_lib.h, and "pass", a transform with the
+ * same options.
  *
  * plugin_load() stands here instead of the loader's: a program's own file cannot be loaded.
  */
@@ -20,21 +21,32 @@ static const tr_option sink_options[] = {
     {.name = "live", .type = TR_TYPE_STRING, .flags = TR_OPTION_LIVE},
 };
 
+static tr_status pass_on(tr_self *self, const tr_batch *batch, const tr_change *change,
+                         tr_doc *doc, tr_error *error)
+{
+    (void)self, (void)batch, (void)change, (void)doc, (void)error;
+    return TR_OK;
+}
+
 int plugin_load(tr_str name, const char *const *dirs, const struct plugin **ret_plugin,
                 struct error *error)
 {
-    static struct plugin plugin;
+    static struct plugin plugins[2];
+    bool transforms = str_eq(name, STR("pass"));
+    struct plugin *plugin = &plugins[transforms];
 
     assert_non_null(dirs);
-    if (!str_eq(name, STR("sink")))
+    if (!transforms && !str_eq(name, STR("sink")))
         return error_set(error, ERR_NOINPUT, "there is no plugin \"" STR_FMT "\"",
                          STR_ARG(name));
-    if (!plugin.options) {
-        plugin = sink_plugin;
-        plugin.options = (tr_option *)(uintptr_t)sink_options;
-        plugin.options_count = sizeof(sink_options) / sizeof(sink_options[0]);
+    if (!plugin->options) {
+        *plugin = sink_plugin;
+        plugin->options = (tr_option *)(uintptr_t)sink_options;
+        plugin->options_count = sizeof(sink_options) / sizeof(sink_options[0]);
+        plugin->descriptor.transform = transforms ? pass_on : NULL;
+        plugin->descriptor.process = transforms ? NULL : sink_process;
     }
-    *ret_plugin = &plugin;
+    *ret_plugin = plugin;
     return 0;
 }
 

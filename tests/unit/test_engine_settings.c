@@ -146,6 +146,33 @@ static void a_mistake_in_a_rule_that_is_off_is_one_too(void **state)
     site_fini(&site);
 }
 
+static void transforms_are_judged_each_by_itself(void **state)
+{
+    struct site site;
+
+    (void)state;
+    site_init(&site);
+    refuse(&site, GOOD_SOURCE RULE(WHERE "transforms = (\n"
+                                         "{ plugin = \"pass\"; options: { size = 11; }; },\n"
+                                         "{ plugin = \"sink\"; " WHERE " },\n"
+                                         "{ plugin = \"nothing\"; option: { }; },\n"
+                                         "{ " WHERE " },\n"
+                                         "5 );"));
+    MISTAKE(&site, 3, "transforms.0.options.size");
+    MISTAKE(&site, 3, "transforms.0.options.where");
+    MISTAKE(&site, 4, "does not transform");
+    MISTAKE(&site, 5, "there is no plugin");
+    MISTAKE(&site, 5, "transforms.2.option");
+    MISTAKE(&site, 6, "transforms.3.plugin");
+    MISTAKE(&site, 7, "transforms.4");
+    site_fini(&site);
+    site_init(&site);
+    refuse(&site, GOOD_SOURCE "rules: { r: { source = \"f\"; databases = \"^x$\";\n"
+                              "plugin = \"pass\"; " WHERE " }; };\n");
+    MISTAKE(&site, 3, "only transforms");
+    site_fini(&site);
+}
+
 static void a_file_that_is_not_there_is_an_error(void **state)
 {
     struct site site;
@@ -188,6 +215,25 @@ static void defaults_and_values_arrive(void **state)
     assert_true(str_eq(rule->source->database, STR("x")));
     assert_int_equal(site.settings->drain_ms, 30000);
     assert_null(settings_rule(site.settings, STR("q")));
+    site_fini(&site);
+}
+
+static void transforms_stand_in_their_order(void **state)
+{
+    struct instance_setup setup;
+    struct site site;
+    tr_value value = {.size = sizeof(value)};
+
+    (void)state;
+    site_init(&site);
+    load(&site, GOOD_SOURCE RULE(WHERE "transforms = ("
+                                       "{ plugin = \"pass\"; options: { where = \"one\"; }; },"
+                                       "{ plugin = \"pass\"; options: { where = \"two\"; }; }"
+                                       ");"));
+    setup = settings_instance(&site.settings->rules[0]);
+    assert_int_equal(setup.transforms_count, 2);
+    assert_int_equal(config_values_get(setup.transforms[1].options, "where", 0, &value), TR_OK);
+    assert_true(str_eq(value.s, STR("two")));
     site_fini(&site);
 }
 
@@ -279,6 +325,8 @@ int main(void)
         cmocka_unit_test(every_mistake_is_found_in_one_go),
         cmocka_unit_test(a_rule_must_say_where_from_what_and_where_to),
         cmocka_unit_test(a_mistake_in_a_rule_that_is_off_is_one_too),
+        cmocka_unit_test(transforms_are_judged_each_by_itself),
+        cmocka_unit_test(transforms_stand_in_their_order),
         cmocka_unit_test(a_file_that_is_not_there_is_an_error),
         cmocka_unit_test(defaults_and_values_arrive),
         cmocka_unit_test(the_command_line_is_over_the_files),
