@@ -286,7 +286,7 @@ const struct command command_plugins = {
     .options =
         (const struct args_option[]){
             {"core", 0, NULL,
-             "tailrace's own options: NAME is main, source, rule, transform or documents"},
+             "tailrace's own: NAME is main, source, rule, transform, documents"},
             {"man", 0, NULL, "the options of NAME as paragraphs of a man page"},
             {.name = NULL},
         },

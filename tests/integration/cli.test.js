@@ -157,7 +157,7 @@ test('plugins lists what is usable, and why the rest is refused', async (t) => {
     const args = ['plugins', '-c', conf, '--plugin-dir', dir];
     const { code, stdout } = await tailrace(args);
     assert.equal(code, 0);
-    assert.match(stdout, /^good +1\.2\.3 +does as its documents say/m);
+    assert.match(stdout, /^good +sink +1\.2\.3 +does as its documents say/m);
     assert.match(stdout, /^refused: junk: /m);
     assert.match(stdout, /^refused: open: .*writable by others/m);
     const list = JSON.parse((await tailrace([...args, '--json'])).stdout).plugins;
@@ -202,7 +202,7 @@ test("plugins --core has tailrace's own tables", async () => {
     const { code, stdout } = await tailrace(['plugins', '--core', '--json']);
     assert.equal(code, 0);
     const tables = JSON.parse(stdout);
-    assert.deepEqual(Object.keys(tables), ['main', 'source', 'rule', 'documents']);
+    assert.deepEqual(Object.keys(tables), ['main', 'source', 'rule', 'transform', 'documents']);
     assert.ok(tables.rule.some((option) => option.name === 'source' && option.required));
     assert.equal((await tailrace(['plugins', '--core', 'x'])).code, EX.USAGE);
 });
