@@ -94,11 +94,15 @@ static int find_plugin(struct trial *trial, struct error *error)
     const char *name = trial->args->operands[0];
     bool is_path = strchr(name, '/') || str_ends(str_c(name), STR(".so"));
     char real[PATH_MAX];
+    int rc;
 
     if (is_path && !realpath(name, real))
         return error_set(error, ERR_NOINPUT, "plugin %s: %s", name, strerror(errno));
-    return plugin_load(str_c(is_path ? real : name), trial->site.plugin_dirs,
-                       &trial->setup.plugin, error);
+    rc = plugin_load(str_c(is_path ? real : name), trial->site.plugin_dirs,
+                     &trial->setup.plugin, error);
+    if (rc == 0 && !trial->setup.plugin->descriptor.process)
+        rc = plugin_load(STR("file-sink"), trial->site.plugin_dirs, &trial->setup.sink, error);
+    return rc;
 }
 
 /* The user knows of options and not of the file that was made of them: the option that a path
@@ -214,6 +218,7 @@ static void report_json(const struct binding_stats *stats, const struct rejects 
     json_num(&out, "received", (int64_t)stats->received);
     json_num(&out, "batches", (int64_t)stats->batches);
     json_num(&out, "ok", (int64_t)stats->ok);
+    json_num(&out, "filtered", (int64_t)stats->filtered);
     json_num(&out, "retried", (int64_t)stats->retried);
     json_raw(&out, "rejected", buf_str(&rejects->json));
     json_end(&out, '}');
@@ -225,10 +230,12 @@ static void report_text(const struct binding_stats *stats, struct rejects *rejec
 {
     char received[PRINT_COUNT], batches[PRINT_COUNT];
 
-    printf("%s in %s: %" PRIu64 " ok, %zu rejected, %" PRIu64 " retried\n",
+    printf("%s in %s: %" PRIu64 " ok, ",
            print_count(received, (int64_t)stats->received, "change"),
-           print_count(batches, (int64_t)stats->batches, "batch"), stats->ok, rejects->count,
-           stats->retried);
+           print_count(batches, (int64_t)stats->batches, "batch"), stats->ok);
+    if (stats->filtered > 0)
+        printf("%" PRIu64 " left out, ", stats->filtered);
+    printf("%zu rejected, %" PRIu64 " retried\n", rejects->count, stats->retried);
     if (rejects->count > 0)
         putchar('\n');
     table_print(&rejects->table);

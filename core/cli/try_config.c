@@ -218,11 +218,12 @@ int try_config_write(const struct try_setup *setup, struct buf *out)
              "max_attempts = %" PRId64 ";\non_reject = \"dead_letter\";\n"
              "retry: { min = \"50ms\"; max = \"2s\"; };\n",
              setup->batch, setup->attempts);
-    if (setup->plugin->descriptor.process) {
+    if (!setup->sink) {
         write_plugin(&writer);
     } else {
-        buf_add_c(out, "plugin = \"file-sink\";\noptions: { path = \"-\"; what = \"doc\"; };\n"
-                       "transforms = ( {\n");
+        buf_add_c(out, "plugin = ");
+        add_string(out, str_c(setup->sink->path));
+        buf_add_c(out, ";\noptions: { path = \"-\"; what = \"doc\"; };\ntransforms = ( {\n");
         write_plugin(&writer);
         buf_add_c(out, "} );\n");
     }

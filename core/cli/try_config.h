@@ -12,6 +12,7 @@
 struct try_setup {
     const struct args *args;     /* of which --option key=value is read                    */
     const struct plugin *plugin; /* tells the types of the options                         */
+    const struct plugin *sink;   /* file-sink, behind a transform; else NULL               */
     const char *feed;            /* absolute, or "-"                                       */
     const char *db;
     int64_t batch, attempts;
