@@ -43,8 +43,7 @@ void config_values_free(struct config_values *values);
  *   - a group: i is the number of members that the file gave, s the name of member `idx`
  *   - steps of digits reach into lists: "targets.0.url"; an item that is a group or list itself
  *     is a TR_TYPE_GROUP with i the number of its members and s empty
- *   - inside a group without a table, and of TR_TYPE_ANY, values have the type that they have in
- *     the file
+ *   - inside a group without a table, and of TR_TYPE_ANY, values have the file's own type
  * Defaults inside a group are there also when the group is not. A secret that is not resolved
  * is an empty text. TR_ENOENT: not set and without default, not in the table, of a type that is
  * not known here, or idx past the end. TR_EINVAL: NULL, an empty step in the path, or a

@@ -75,7 +75,7 @@ static void omit_close(tr_self *self)
 }
 
 static const tr_plugin omit = {
-    TR_DESCRIPTOR("omit", "1.0.0", "drops the fields that are named, a transform"),
+    TR_DESCRIPTOR("omit", "1.0.0", "drops the fields that are named"),
     .license = "Apache-2.0",
     .caps = TR_CAP_NEVER_BLOCKS | TR_CAP_CONCURRENT | TR_CAP_NEEDS_DOC,
     TR_OPTIONS(options),

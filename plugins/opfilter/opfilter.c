@@ -108,7 +108,7 @@ static void opfilter_close(tr_self *self)
 }
 
 static const tr_plugin opfilter = {
-    TR_DESCRIPTOR("opfilter", "1.0.0", "lets inserts, updates or deletes pass, a transform"),
+    TR_DESCRIPTOR("opfilter", "1.0.0", "lets inserts, updates or deletes pass"),
     .license = "Apache-2.0",
     .caps = TR_CAP_NEVER_BLOCKS | TR_CAP_CONCURRENT,
     TR_OPTIONS(options),

@@ -75,7 +75,7 @@ static void pick_close(tr_self *self)
 }
 
 static const tr_plugin pick = {
-    TR_DESCRIPTOR("pick", "1.0.0", "keeps the fields that are named, a transform"),
+    TR_DESCRIPTOR("pick", "1.0.0", "keeps the fields that are named"),
     .license = "Apache-2.0",
     .caps = TR_CAP_NEVER_BLOCKS | TR_CAP_CONCURRENT | TR_CAP_NEEDS_DOC,
     TR_OPTIONS(options),

@@ -168,7 +168,7 @@ static void pretty_close(tr_self *self)
 }
 
 static const tr_plugin pretty = {
-    TR_DESCRIPTOR("pretty", "1.0.0", "writes documents into the log, indented, a transform"),
+    TR_DESCRIPTOR("pretty", "1.0.0", "writes documents into the log, indented"),
     .license = "Apache-2.0",
     .caps = TR_CAP_NEVER_BLOCKS | TR_CAP_CONCURRENT | TR_CAP_NEEDS_DOC,
     TR_OPTIONS(options),

@@ -181,7 +181,7 @@ static void rename_close(tr_self *self)
 }
 
 static const tr_plugin rename_fields = {
-    TR_DESCRIPTOR("rename", "1.0.0", "moves fields to other names, a transform"),
+    TR_DESCRIPTOR("rename", "1.0.0", "moves fields to other names"),
     .license = "Apache-2.0",
     .caps = TR_CAP_NEVER_BLOCKS | TR_CAP_CONCURRENT | TR_CAP_NEEDS_DOC,
     TR_OPTIONS(options),

@@ -265,7 +265,7 @@ static tr_status set_transform(tr_self *self, const tr_batch *batch, const tr_ch
 }
 
 static const tr_plugin set = {
-    TR_DESCRIPTOR("set", "1.0.0", "puts values into documents, a transform"),
+    TR_DESCRIPTOR("set", "1.0.0", "puts values into documents"),
     .license = "Apache-2.0",
     .caps = TR_CAP_NEVER_BLOCKS | TR_CAP_CONCURRENT | TR_CAP_NEEDS_DOC,
     TR_OPTIONS(options),

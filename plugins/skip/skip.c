@@ -139,14 +139,15 @@ static tr_status skip_transform(tr_self *self, const tr_batch *batch, const tr_c
         return test_value(&self->test, raw, error);
     if (change->doc.len > 0)
         return TR_SKIP;
-    return tr_fail(error, TR_REJECT,
-                   "the row has no document to look for \"%s\" in; give rows with documents, or "
-                   "take the transform out",
-                   self->options.field);
+    return tr_fail(
+        error, TR_REJECT,
+        "the row has no document to look for \"%s\" in; give rows with documents, or "
+        "take the transform out",
+        self->options.field);
 }
 
 static const tr_plugin skip = {
-    TR_DESCRIPTOR("skip", "1.0.0", "lets changes pass by the value of a field, a transform"),
+    TR_DESCRIPTOR("skip", "1.0.0", "lets changes pass by the value of a field"),
     .license = "Apache-2.0",
     .caps = TR_CAP_NEVER_BLOCKS | TR_CAP_CONCURRENT | TR_CAP_NEEDS_DOC,
     TR_OPTIONS(options),

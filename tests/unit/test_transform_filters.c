@@ -155,9 +155,10 @@ static void without_a_document_there_is_no_verdict(void **state)
 
     (void)state;
     road_begin(&road, SKIP("==", "1"));
-    assert_string_equal(road_send(&road, ROW("2-b", "")),
-                        "refused: transform skip: the row has no document to look for \"a.b\" in; "
-                        "give rows with documents, or take the transform out");
+    assert_string_equal(
+        road_send(&road, ROW("2-b", "")),
+        "refused: transform skip: the row has no document to look for \"a.b\" in; "
+        "give rows with documents, or take the transform out");
     road_end(&road);
 }
 
