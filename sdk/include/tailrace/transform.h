@@ -55,8 +55,8 @@ static inline int tr_path_is_within(tr_str inner, tr_str outer)
 }
 
 /* TR_EINVAL, with an error text, if one of two paths of an option makes the other useless. */
-TR_UNUSED_ static tr_status tr_paths_apart(const char *option, tr_str a, tr_str b,
-                                           tr_error *error)
+TR_UNUSED_ static tr_status tr_paths_apart_(const char *option, tr_str a, tr_str b,
+                                            tr_error *error)
 {
     int a_within_b = tr_path_is_within(a, b), b_within_a = tr_path_is_within(b, a);
 
@@ -64,7 +64,7 @@ TR_UNUSED_ static tr_status tr_paths_apart(const char *option, tr_str a, tr_str 
         return tr_fail(error, TR_EINVAL, "%s: \"%.*s\" is there twice; take one out", option,
                        (int)a.len, a.ptr);
     if (a_within_b)
-        return tr_paths_apart(option, b, a, error);
+        return tr_paths_apart_(option, b, a, error);
     if (b_within_a)
         return tr_fail(error, TR_EINVAL,
                        "%s: \"%.*s\" lies within \"%.*s\"; take out one of them", option,
@@ -108,7 +108,7 @@ TR_UNUSED_ static tr_status tr_paths_add_(const tr_host *host, const tr_doc_api 
 
     for (i = 0; i < paths->count && status == TR_OK; i++)
         if (tr_option_text_(host, config, option, i, &other) == TR_OK)
-            status = tr_paths_apart(option, other, text, error);
+            status = tr_paths_apart_(option, other, text, error);
     if (status == TR_OK)
         status = api->path_new(text, &path, error);
     if (status != TR_OK)
