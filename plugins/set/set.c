@@ -9,7 +9,7 @@
 #include <tailrace/ext/template.h>
 #include <tailrace/transform.h>
 
-/* What is put at one path: `raw`, or what `tmpl` gives for the change. */
+/* What is put at one path: `json` or `raw`, or what `tmpl` gives for the change. */
 struct field {
     char *path_text, *json;
     int32_t overwrite;
@@ -115,7 +115,8 @@ static tr_status load_value(tr_self *self, const tr_config *config, uint32_t idx
         return self->tmpl->compile(value.s, TR_PLACE_JSON, &field->tmpl, error);
     else
         status = self->json->from_config(config, option, &root);
-    if (status == TR_OK)
+    /* The option's own text goes in as it is: a number keeps all its digits. */
+    if (status == TR_OK && !field->json)
         status = load_tree(self, field, root, error);
     self->json->free(root);
     return status;
@@ -212,7 +213,7 @@ static tr_status value_of(tr_self *self, const struct field *field, const tr_bat
     tr_status status;
 
     if (!field->tmpl) {
-        *ret_raw = tr_str_n(field->raw, field->raw_len);
+        *ret_raw = field->json ? tr_str_c(field->json) : tr_str_n(field->raw, field->raw_len);
         return TR_OK;
     }
     status = self->tmpl->render(field->tmpl, batch, change, self->rendered, self->rendered_cap,

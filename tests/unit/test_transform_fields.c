@@ -141,10 +141,10 @@ static void set_puts_values_of_every_type(void **state)
             "{ path = \"l\"; value = ( 1, \"$seq\" ); }, { path = \"e\"; value = [ ]; }, "
             "{ path = \"g\"; value: { a: { b = 1; }; }; }, "
             "{ path = \"n\"; json = \"null\"; }, "
-            "{ path = \"j\"; json = \" [1, {\\\"a\\\": null}] \"; }"),
+            "{ path = \"j\"; json = \" [1, {\\\"a\\\": 12345678901234567890.10}] \"; }"),
         "{}",
         "{\"s\":\"a\\\"b\",\"i\":5,\"f\":0.5,\"t\":true,\"l\":[1,\"$seq\"],\"e\":[],"
-        "\"g\":{\"a\":{\"b\":1}},\"n\":null,\"j\":[1,{\"a\":null}]}");
+        "\"g\":{\"a\":{\"b\":1}},\"n\":null,\"j\":[1, {\"a\": 12345678901234567890.10}]}");
 }
 
 static void set_fills_in_what_is_known_of_the_change(void **state)
