@@ -290,6 +290,12 @@ void binding_check(struct binding *binding)
         binding->setup.events->idle(binding->setup.ctx);
 }
 
+struct position_ask *binding_ask_position(struct binding *binding,
+                                          const struct position_question *question)
+{
+    return instance_ask_position(binding->instance, question);
+}
+
 void binding_commit(struct binding *binding)
 {
     commit_flush(binding);

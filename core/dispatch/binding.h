@@ -17,7 +17,7 @@
 #define DISPATCH_BINDING_H
 
 #include "feed/segment.h"
-#include "plugin/instance.h"
+#include "plugin/position.h"
 #include "rule/match.h"
 #include "store/store.h"
 
@@ -116,6 +116,10 @@ void binding_get_lag(const struct binding *binding, struct binding_lag *ret_lag)
 void binding_replay(struct binding *binding, const struct store_dead_letter *letter);
 /* Some of them are still on their way. */
 bool binding_is_replaying(const struct binding *binding);
+
+/* Asks the plugin where to begin on a stream; NULL: it has no word in that. */
+struct position_ask *binding_ask_position(struct binding *binding,
+                                          const struct position_question *question);
 
 /* Commits what is settled now and not at the next interval. */
 void binding_commit(struct binding *binding);

@@ -54,6 +54,10 @@ static void commit_done(struct store_commit *done)
     if (done->status == STORE_FULL)
         commit_again(binding);
     for (size_t i = 0; i < done->ops_count; i++) {
+        const struct store_checkpoint *checkpoint = &done->ops[i].checkpoint;
+
+        if (done->status == STORE_DONE)
+            instance_committed(binding->instance, checkpoint->stream, checkpoint->seq);
         commit->cursors[i]->commits--;
         cursor_reap(commit->cursors[i]);
     }

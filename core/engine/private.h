@@ -12,7 +12,8 @@
  *     sweep.c         looks at all databases in turn: which are there, which have changed
  *     look.c          whether one of them is as it was
  *     database.c      a name among ten thousand: waits its turn, is hot or cold
- *     stream.c        a database that is read now: its incarnation, and its cursors
+ *     stream.c        a database that is read now: its incarnation, and which rules it has
+ *     subscription.c  a rule at a stream: where it begins
  *     reader.c        a feed, and the subscriptions that share it
  *     replay.c        dead letters that were marked to be sent again
  *     backfill.c      rules that were asked to begin again
@@ -221,7 +222,11 @@ struct subscription {
     struct list in_stream, in_rule, in_reader;
     struct stream *stream;
     struct running_rule *rule;
-    struct cursor *cursor;
+    struct cursor *cursor; /* NULL: the plugin is asked where it begins                     */
+    struct position_ask *ask;
+    struct buf since; /* and where it does if the plugin has no other word                 */
+    int64_t ordinal;
+    bool is_first; /* there is no checkpoint                                               */
     struct reader *reader;
 };
 
@@ -381,6 +386,11 @@ void stream_give_up(
 void stream_key(const struct source *source, tr_str db, tr_str incarnation, struct buf *out);
 /* Where a rule that has no checkpoint begins in a database. */
 enum first rule_first(const struct running_rule *rule, const struct database *database);
+
+/* subscription.c */
+/* `since` and `ordinal` are its checkpoint's or, if it `is_first`, where the rule begins. */
+void subscription_new(struct stream *stream, struct running_rule *rule, tr_str since,
+                      int64_t ordinal, bool is_first);
 void subscription_free(struct subscription *subscription);
 
 /* reader.c */

@@ -126,7 +126,8 @@ void reader_join(struct subscription *subscription)
 {
     tr_str key = buf_str(&subscription->rule->settings->query_key);
 
-    if (subscription->reader || binding_held(subscription->rule->binding))
+    if (subscription->reader || !subscription->cursor ||
+        binding_held(subscription->rule->binding))
         return;
     if (source_has_many(subscription->stream->source) &&
         !binding_has_room(subscription->rule->binding)) {

@@ -45,15 +45,6 @@ void stream_well(struct stream *stream)
 
 /* ---- subscriptions ---- */
 
-void subscription_free(struct subscription *subscription)
-{
-    reader_leave(subscription);
-    cursor_retire(subscription->cursor);
-    list_remove(&subscription->in_stream);
-    list_remove(&subscription->in_rule);
-    free(subscription);
-}
-
 static void drop_subscriptions(struct stream *stream)
 {
     list_each_safe (it, &stream->subscriptions)
@@ -95,31 +86,6 @@ static bool first_position(struct stream *stream, struct running_rule *rule, tr_
     if (!stream->now)
         ask_now(stream);
     return stream->now != NULL;
-}
-
-static void subscribe(struct stream *stream, struct running_rule *rule, tr_str since,
-                      int64_t ordinal, bool is_first)
-{
-    struct subscription *subscription = mem_new(struct subscription);
-    struct stream_name name = {
-        .key = str_c(stream->key),
-        .source = stream->source->settings->name,
-        .db = stream->db,
-        .incarnation = str_c(stream->incarnation),
-        .transient = stream->source->settings->kind == SOURCE_FILE &&
-                     str_eq(stream->source->settings->path, STR("-")),
-    };
-
-    subscription->stream = stream;
-    subscription->rule = rule;
-    subscription->cursor = cursor_new(rule->binding, &name, since, ordinal);
-    list_init(&subscription->in_reader);
-    list_push_back(&stream->subscriptions, &subscription->in_stream);
-    list_push_back(&rule->stalled, &subscription->in_rule);
-    /* A cursor that came back may have gone on from there, and not be in the store yet. */
-    if (is_first && str_eq(cursor_received(subscription->cursor), since))
-        cursor_touch(subscription->cursor);
-    reader_join(subscription);
 }
 
 /* A file that was cut short is read from its beginning: it keeps its inode, and so its name. */
@@ -173,11 +139,11 @@ void stream_add_rule(struct stream *stream, struct running_rule *rule)
     } else if (found && is_cut_short(stream, checkpoint.seq)) {
         log_notice("file is shorter than what was read of it: it begins anew",
                    LOG_S("rule", rule->settings->name), LOG_S("db", stream->db));
-        subscribe(stream, rule, STR("0"), 0, true);
+        subscription_new(stream, rule, STR("0"), 0, true);
     } else if (found) {
-        subscribe(stream, rule, checkpoint.seq, checkpoint.ordinal, false);
+        subscription_new(stream, rule, checkpoint.seq, checkpoint.ordinal, false);
     } else if (first_position(stream, rule, &since)) {
-        subscribe(stream, rule, since, 0, true);
+        subscription_new(stream, rule, since, 0, true);
     }
     arena_fini(&arena);
 }

@@ -20,6 +20,8 @@ struct instance *instance_new(const struct instance_setup *setup)
     instance->setup = *setup;
     instance->config.values = setup->options;
     tickets_init(&instance->tickets);
+    pthread_mutex_init(&instance->asks_lock, NULL);
+    list_init(&instance->asks);
     list_init(&instance->timers);
     list_init(&instance->http_clients);
     host_init(instance);
@@ -34,6 +36,7 @@ void instance_free(struct instance *instance)
     chain_free(instance->chain);
     workers_leave(instance->worker);
     tickets_fini(&instance->tickets);
+    pthread_mutex_destroy(&instance->asks_lock);
     free(instance);
 }
 
@@ -123,6 +126,7 @@ void instance_close_here(struct instance *instance)
 static void end(struct instance *instance, int64_t deadline_ms)
 {
     instance_close_here(instance);
+    position_end(instance);
     chain_close(instance->chain, deadline_ms);
     instance->ended = true;
 }

@@ -36,6 +36,9 @@ struct instance {
     struct list timers; /* worker: timers that are set (ext_timer.c)                 */
     uint32_t timers_count;
     bool timers_ending;
+    pthread_mutex_t asks_lock; /* guards the next two                                       */
+    uint64_t asked;
+    struct list asks;         /* questions that wait for an answer (position.c)              */
     uint64_t ids;             /* worker: the last id given to a timer or request           */
     struct list http_clients; /* worker: open clients (ext_http.c)                         */
 };
@@ -78,6 +81,7 @@ void host_init(struct instance *instance);
 const void *ext_doc_table(void);
 const void *ext_http_table(void);
 const void *ext_json_table(void);
+const void *ext_position_table(void);
 const void *ext_secrets_table(void);
 const void *ext_timer_table(void);
 const void *ext_template_table(void);
@@ -89,6 +93,9 @@ tr_status ext_copy_out(tr_str text, char *buf, size_t cap, size_t *ret_len);
  * A done() that is called meanwhile finds that it can set and send nothing any more. */
 void ext_timer_end(struct instance *instance);
 void ext_http_end(struct instance *instance);
+
+/* Questions that the plugin has not answered; worker, behind its close(). */
+void position_end(struct instance *instance);
 
 /* Clients that the plugin did not give back; after close(). */
 void ext_http_free(struct instance *instance);

@@ -11,6 +11,7 @@
 #include <tailrace/ext/explain.h>
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/json.h>
+#include <tailrace/ext/position.h>
 #include <tailrace/ext/secrets.h>
 #include <tailrace/ext/template.h>
 #include <tailrace/ext/timer.h>
@@ -191,6 +192,25 @@ AT(tr_json, number, 104, 8);
 AT(tr_json, from_config, 112, 8);
 AT(tr_json, dump, 120, 8);
 SIZE(tr_json, 128);
+
+/* <tailrace/ext/position.h> */
+AT(tr_begin, size, 0, 4);
+AT(tr_begin, has_checkpoint, 4, 4);
+AT(tr_begin, question, 8, 8);
+AT(tr_begin, source, 16, 16);
+AT(tr_begin, db, 32, 16);
+AT(tr_begin, stream, 48, 16);
+AT(tr_begin, seq, 64, 16);
+SIZE(tr_begin, 80);
+
+AT(tr_position, size, 0, 4);
+AT(tr_position, begin, 8, 8);
+AT(tr_position, committed, 16, 8);
+SIZE(tr_position, 24);
+
+AT(tr_position_host, size, 0, 4);
+AT(tr_position_host, answer, 8, 8);
+SIZE(tr_position_host, 16);
 
 /* <tailrace/ext/secrets.h> */
 AT(tr_secrets, size, 0, 4);

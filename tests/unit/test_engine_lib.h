@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the tests of the engine share: a site in a directory of its own, with a configuration,
- * files as sources, the plugin "sink" of test_dispatch_lib.h, and "pass", a transform with the
- * same options.
+ * files as sources, and three plugins with the same options: "sink" of test_dispatch_lib.h,
+ * "pass", a transform, and "placed", a sink with a position of its own.
  *
  * plugin_load() stands here instead of the loader's: a program's own file cannot be loaded.
  */
@@ -14,6 +14,8 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+
+#include <tailrace/ext/position.h>
 
 static const tr_option sink_options[] = {
     {.name = "where", .type = TR_TYPE_STRING, .flags = TR_OPTION_REQUIRED},
@@ -28,26 +30,57 @@ static tr_status pass_on(tr_self *self, const tr_batch *batch, const tr_change *
     return TR_OK;
 }
 
+/* What "placed" says of where to begin, and what it was told. */
+static struct {
+    bool never; /* it does not answer                                                      */
+    char seq[32], committed[32];
+} placed;
+
+static void placed_begin(tr_self *self, const tr_begin *begin)
+{
+    const tr_host *host = (const tr_host *)(void *)self;
+    const tr_position_host *table = host->get_ext(host, TR_EXT_POSITION);
+
+    if (!placed.never)
+        table->answer(host, begin->question, str_c(placed.seq));
+}
+
+static void placed_committed(tr_self *self, tr_str stream, tr_str seq)
+{
+    (void)self, (void)stream;
+    snprintf(placed.committed, sizeof(placed.committed), STR_FMT, STR_ARG(seq));
+}
+
+static const void *placed_get_ext(const char *id)
+{
+    static const tr_position table = {
+        .size = sizeof(table), .begin = placed_begin, .committed = placed_committed};
+
+    return strcmp(id, TR_EXT_POSITION) == 0 ? &table : NULL;
+}
+
 int plugin_load(tr_str name, const char *const *dirs, const struct plugin **ret_plugin,
                 struct error *error)
 {
-    static struct plugin plugins[2];
-    bool transforms = str_eq(name, STR("pass"));
-    struct plugin *plugin = &plugins[transforms];
+    static const char *const names[] = {"sink", "pass", "placed"};
+    static struct plugin plugins[3];
 
     assert_non_null(dirs);
-    if (!transforms && !str_eq(name, STR("sink")))
-        return error_set(error, ERR_NOINPUT, "there is no plugin \"" STR_FMT "\"",
-                         STR_ARG(name));
-    if (!plugin->options) {
+    for (size_t i = 0; i < 3; i++) {
+        struct plugin *plugin = &plugins[i];
+
+        if (!str_eq(name, str_c(names[i])))
+            continue;
         *plugin = sink_plugin;
         plugin->options = (tr_option *)(uintptr_t)sink_options;
         plugin->options_count = sizeof(sink_options) / sizeof(sink_options[0]);
-        plugin->descriptor.transform = transforms ? pass_on : NULL;
-        plugin->descriptor.process = transforms ? NULL : sink_process;
+        plugin->descriptor.transform = i == 1 ? pass_on : NULL;
+        plugin->descriptor.process = i == 1 ? NULL : sink_process;
+        plugin->descriptor.get_ext = i == 2 ? placed_get_ext : NULL;
+        *ret_plugin = plugin;
+        return 0;
     }
-    *ret_plugin = plugin;
-    return 0;
+    return error_set(error, ERR_NOINPUT, "there is no plugin \"" STR_FMT "\"", STR_ARG(name));
 }
 
 struct site {
