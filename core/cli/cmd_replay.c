@@ -10,6 +10,7 @@
 #include "cli/letters.h"
 #include "cli/print.h"
 #include "cli/runner.h"
+#include "cli/signals.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -164,7 +165,7 @@ static int replay(struct args *args)
     bool daemon_runs = false;
     int code = EX_USAGE;
 
-    runner_block_signals();
+    signals_block();
     args_set_up_log(args, NULL);
     if (letters_init(&letters, args) == 0)
         code = mark(args, &letters, &marked);

@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/print.h"
 #include "cli/runner.h"
+#include "cli/signals.h"
 
 #include <sysexits.h>
 
@@ -80,7 +81,7 @@ static int run(struct args *args)
 
     if (code != EX_OK)
         return code;
-    runner_block_signals();
+    signals_block();
     args_set_up_log(args, NULL);
     code = runner_load(&args->overrides, &settings);
     if (code != EX_OK)

@@ -5,17 +5,14 @@
  */
 #include "base/clock.h"
 #include "cli/cmd_spiegel.h"
+#include "cli/request.h"
 #include "feed/identity.h"
 #include "json/value.h"
 
-#include <stdio.h>
-
 enum {
-    TIMEOUT_MS = 60000,
     PAGE_DOCUMENTS = 1000,
     PAGE_CHANGES = 5000,
     INFOS_A_REQUEST = 100,
-    BODY_MAX = 256 << 20,
     NEWS_LAG_MS = 2000 /* a change shows in _global_changes half a second late, seldom one    */
 };
 
@@ -70,73 +67,20 @@ void spiegel_server_close(struct spiegel_server *server)
 
 /* ---- one request ---- */
 
-struct request {
-    struct http_call call;
-    struct buf *body;
-    struct error *error;
-    const char *shown; /* the URL without secrets                                          */
-    int rc;
-    bool done;
-};
-
-static int code_of(const struct http_result *result)
-{
-    if (result->status == 401 || result->status == 403 || result->end == HTTP_UNAUTHORIZED)
-        return ERR_NOPERM;
-    if (result->status == 404)
-        return ERR_NOINPUT;
-    return ERR_UNAVAIL;
-}
-
-static void on_done(struct http_call *call, const struct http_result *result)
-{
-    struct request *request = list_entry(call, struct request, call);
-    tr_str reason = {0};
-
-    request->done = true;
-    if (result->end == HTTP_ANSWERED && result->status >= 200 && result->status < 300) {
-        buf_add_str(request->body, result->body);
-        return;
-    }
-    if (!json_get(result->body, STR("reason"), &reason))
-        reason = str_c(result->error);
-    reason = str_clip(reason, 200);
-    request->rc = error_set(request->error, code_of(result), "%s: %d " STR_FMT, request->shown,
-                            result->status, STR_ARG(reason));
-}
-
-/* The body of DATABASE/REST?QUERY, into the empty `body`; one whole JSON object. */
+/* The body of DATABASE/REST?QUERY, into the empty `body`. */
 static int get(struct spiegel_server *server, tr_str db, const char *rest, tr_str query,
                struct buf *body, struct error *error)
 {
-    struct request request = {.body = body, .error = error};
-    struct buf url = {0}, shown = {0};
-    tr_str text;
-    int rc;
-
-    url_join(&server->source->url, db, str_c(rest), query, &url);
-    url_redact(&shown, buf_str(&url));
-    request.shown = shown.ptr;
-    request.call = (struct http_call){
-        .url = url.ptr,
-        .first_byte_ms = TIMEOUT_MS,
-        .idle_ms = TIMEOUT_MS,
-        .keep_max = BODY_MAX,
-        .keep_strict = true,
-        .on_done = on_done,
+    struct request request = {
+        .loop = server->loop,
+        .pool = server->pool,
+        .server = &server->source->url,
+        .db = db,
+        .rest = rest,
+        .query = query,
     };
-    rc = http_start(server->pool, &request.call, error);
-    while (rc == 0 && !request.done)
-        loop_turn(server->loop, 1000);
-    if (rc == 0)
-        rc = request.rc;
-    text = str_trim(buf_str(body));
-    if (rc == 0 && (!str_starts(text, STR("{")) || !str_ends(text, STR("}"))))
-        rc = error_set(error, ERR_PROTOCOL, "%s: the answer is not what CouchDB answers",
-                       shown.ptr);
-    buf_fini(&url);
-    buf_fini(&shown);
-    return rc;
+
+    return request_send(&request, body, NULL, error);
 }
 
 /* ---- Spiegel's documents ---- */

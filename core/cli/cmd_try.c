@@ -8,6 +8,7 @@
 #include "cli/document.h"
 #include "cli/print.h"
 #include "cli/runner.h"
+#include "cli/signals.h"
 #include "cli/site.h"
 #include "cli/try_config.h"
 
@@ -382,7 +383,7 @@ static int run(struct args *args)
     if (args_number(args, "batch", 1, &trial.setup.batch) < 0 ||
         args_number(args, "attempts", 1, &trial.setup.attempts) < 0)
         return EX_USAGE;
-    runner_block_signals();
+    signals_block();
     args_set_up_log(args, NULL);
     code = site_init(&trial.site, args);
     if (code == EX_OK)

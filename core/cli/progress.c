@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looks at the engine every now and then, and shows it. Main thread.
+ * Looks how far it is every now and then, and shows it. Main thread.
  */
 #include "cli/progress.h"
 
@@ -67,7 +67,7 @@ static void due(struct timer *timer)
     struct engine_progress now;
     struct estimate_view view;
 
-    engine_get_progress(progress->engine, &now);
+    progress->look(progress->ctx, &now);
     if (now.stopping) { /* from here on the process may end without a farewell              */
         progress_stop(progress);
         return;
@@ -82,7 +82,8 @@ static void due(struct timer *timer)
     loop_set_timer(progress->loop, timer, progress->on_terminal ? REDRAW_MS : SAMPLE_MS);
 }
 
-void progress_start(struct progress *progress, struct loop *loop, const struct engine *engine)
+void progress_start(struct progress *progress, struct loop *loop, progress_look_fn look,
+                    const void *ctx)
 {
     const struct engine_progress none = {0};
     struct estimate_view view;
@@ -90,7 +91,8 @@ void progress_start(struct progress *progress, struct loop *loop, const struct e
     if (progress->form == PROGRESS_NEVER)
         return;
     progress->loop = loop;
-    progress->engine = engine;
+    progress->look = look;
+    progress->ctx = ctx;
     progress->on_terminal = progress->form == PROGRESS_AUTO && bottom_line_possible();
     progress->log_ms = clock_ms() + LOG_MS;
     estimate_take(&progress->estimate, &none, clock_ms(), &view);

@@ -6,43 +6,21 @@
 
 #include "cli/notify.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 #include "observe/log.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 struct runner {
     const struct runner_options *options;
     struct loop *loop;
     struct engine *engine;
-    struct watch signals;
+    struct signals signals;
     int exit_code;
 };
 
 /* ---- signals ---- */
-
-static void fill_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGHUP);
-}
-
-void runner_block_signals(void)
-{
-    sigset_t set;
-
-    fill_signals(&set);
-    /* Never read: a socket that the other side closed is told by EPIPE. */
-    sigaddset(&set, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
 
 /* The line of the progress goes first: a second signal ends the process where it stands. */
 static void stop(struct runner *runner)
@@ -63,33 +41,17 @@ static void hang_up(struct runner *runner)
     notify_ready();
 }
 
-static void signal_came(struct watch *watch, uint32_t events)
+static void signal_came(struct signals *signals, int number)
 {
-    struct runner *runner = list_entry(watch, struct runner, signals);
-    struct signalfd_siginfo info;
+    struct runner *runner = list_entry(signals, struct runner, signals);
 
-    (void)events;
-    while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGHUP) {
-            hang_up(runner);
-            continue;
-        }
-        if (runner->options->is_service)
-            notify_stopping();
-        stop(runner);
+    if (number == SIGHUP) {
+        hang_up(runner);
+        return;
     }
-}
-
-static int watch_signals(struct runner *runner, struct error *error)
-{
-    sigset_t set;
-
-    fill_signals(&set);
-    runner->signals.ready = signal_came;
-    runner->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (runner->signals.fd < 0)
-        return error_set(error, ERR_OS, "signals cannot be read: %s", strerror(errno));
-    return loop_watch(runner->loop, &runner->signals, EPOLLIN, error);
+    if (runner->options->is_service)
+        notify_stopping();
+    stop(runner);
 }
 
 /* ---- settings ---- */
@@ -127,10 +89,17 @@ static void finished(void *ctx, int exit_code)
     loop_stop(runner->loop);
 }
 
+static void look(const void *ctx, struct engine_progress *ret_progress)
+{
+    const struct runner *runner = ctx;
+
+    engine_get_progress(runner->engine, ret_progress);
+}
+
 int runner_run(const struct runner_options *options, struct settings *settings,
                int *ret_exit_code, struct error *error)
 {
-    struct runner runner = {.options = options, .signals.fd = -1};
+    struct runner runner = {.options = options, .signals.came = signal_came};
     struct engine_options engine_options = {
         .mode = options->mode,
         .overrides = *options->overrides,
@@ -140,7 +109,7 @@ int runner_run(const struct runner_options *options, struct settings *settings,
     int rc = loop_new(&runner.loop, error);
 
     if (rc == 0)
-        rc = watch_signals(&runner, error);
+        rc = signals_watch(&runner.signals, runner.loop, error);
     if (rc < 0) {
         settings_unref(settings);
         goto out;
@@ -152,15 +121,12 @@ int runner_run(const struct runner_options *options, struct settings *settings,
     if (options->is_service)
         notify_ready();
     if (options->progress)
-        progress_start(options->progress, runner.loop, runner.engine);
+        progress_start(options->progress, runner.loop, look, &runner);
     loop_run(runner.loop);
     engine_free(runner.engine);
     *ret_exit_code = runner.exit_code;
 out:
-    if (runner.signals.fd >= 0) {
-        loop_unwatch(runner.loop, &runner.signals);
-        close(runner.signals.fd);
-    }
+    signals_unwatch(&runner.signals, runner.loop);
     loop_free(runner.loop);
     return rc;
 }

@@ -17,17 +17,13 @@ struct runner_options {
     int stopped_code;            /* the exit code when a signal ended it before its end; 0 */
 };
 
-/* Blocks the signals that runner_run() reads, for every thread that is made from here on:
- * before a plugin is loaded, since it may make one. */
-void runner_block_signals(void);
-
 /* Loads and judges the settings, with their secrets: what is wrong is printed. Gives the exit
  * code; EX_OK: *ret_settings is the caller's. */
 int runner_load(const struct settings_overrides *overrides, struct settings **ret_settings);
 
-/* Runs until the engine has finished, or SIGTERM or SIGINT ended it; a second one does not wait
- * for what is in flight. Takes over `settings`. *ret_exit_code is the engine's; an error means
- * that it did not start. */
+/* Runs until the engine has finished, or SIGTERM or SIGINT ended it (signals_block() before);
+ * a second one does not wait for what is in flight. Takes over `settings`. *ret_exit_code is
+ * the engine's; an error means that it did not start. */
 int runner_run(const struct runner_options *options, struct settings *settings,
                int *ret_exit_code, struct error *error);
 
