@@ -85,7 +85,7 @@ static tr_status render_name(struct job *job, size_t *ret_len)
     return status;
 }
 
-tr_status address_make(struct job *job)
+tr_status address_make(struct job *job, char ret_why[MESSAGE_MAX])
 {
     const struct options *options = &job->self->options;
     size_t len = 0;
@@ -97,7 +97,7 @@ tr_status address_make(struct job *job)
         if (status == TR_RETRY)
             return status;
         if (status != TR_OK || !is_name(tr_str_n(job->scratch.ptr, len))) {
-            snprintf(job->message, MESSAGE_MAX,
+            snprintf(ret_why, MESSAGE_MAX,
                      "\"%.*s\" is no name of a database; mend the option database",
                      (int)(len < 100 ? len : 100), len ? job->scratch.ptr : "");
             return TR_REJECT;

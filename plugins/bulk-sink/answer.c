@@ -29,17 +29,9 @@ static void adapt(struct job *job, bool good)
     tr_self *self = job->self;
 
     if (!good)
-        self->most = job->group_count > 1 ? job->group_count / 2 : 1;
+        self->most = job->bulk.group_count > 1 ? job->bulk.group_count / 2 : 1;
     else if (self->most > 0 && (self->most += 16) > 100000)
         self->most = 0;
-}
-
-bool answer_halve(struct job *job)
-{
-    if (job->group_count < 2)
-        return false;
-    job->limit = job->group_count / 2;
-    return true;
 }
 
 /* ---- rows ---- */
@@ -91,7 +83,8 @@ static void reject_row(struct job *job, uint32_t i, const struct row *row)
     text_reserve(&what, 1);
     if (!what.failed) {
         what.ptr[what.len] = '\0';
-        job_reject(job, i, what.ptr, text_str(&why));
+        tr_bulk_reject(&job->bulk, i, "%s%s%.*s", what.ptr, why.len > 0 ? ": " : "",
+                       (int)why.len, why.len > 0 ? why.ptr : "");
     }
     text_fini(&what);
     text_fini(&why);
@@ -100,7 +93,7 @@ static void reject_row(struct job *job, uint32_t i, const struct row *row)
 static void take_conflict(struct job *job, uint32_t i)
 {
     if (job->self->options.on_conflict == CONFLICT_SKIP) {
-        job_accept(job, i);
+        tr_bulk_accept(&job->bulk, i);
         return;
     }
     job->items[i].must_look = true;
@@ -113,15 +106,15 @@ static void take_item(struct job *job, uint32_t i, const struct row *row)
 
     if (row->error.len == 0) {
         if (row->ok || row->rev.len > 2)
-            job_accept(job, i);
+            tr_bulk_accept(&job->bulk, i);
     } else if (is_permanent(row->error)) {
         reject_row(job, i, row);
     } else if (new_edits && tr_str_eq(row->error, TR_STR("\"conflict\""))) {
         take_conflict(job, i);
     } else {
         job->items[i].in_group = false;
-        job_fail(job, 0, WHAT ": one document: %.*s",
-                 (int)(row->error.len < 100 ? row->error.len : 100), row->error.ptr);
+        tr_bulk_fail(&job->bulk, 0, WHAT ": one document: %.*s",
+                     (int)(row->error.len < 100 ? row->error.len : 100), row->error.ptr);
     }
 }
 
@@ -138,20 +131,16 @@ static bool is_about(const struct job *job, uint32_t i, const struct row *row)
 static bool take_row(struct job *job, const struct row *row)
 {
     bool found = false, named = false;
-    const struct key *key;
+    const tr_bulk_key *key;
     uint32_t count;
 
-    job->scratch.len = 0;
-    key = index_find(
-        job,
-        text_part(&job->scratch, text_add_decoded(&job->scratch, job->self->json, row->id)),
-        &count);
+    key = job_find(job, row->id, &count);
     for (uint32_t k = 0; key && k < count; k++)
-        named |= job->items[key[k].i].in_group && is_about(job, key[k].i, row);
+        named |= job_waits(job, key[k].i) && is_about(job, key[k].i, row);
     named &= !job->self->options.new_edits;
     for (uint32_t k = 0; key && k < count; k++) {
         found |= job->items[key[k].i].posted;
-        if (job->items[key[k].i].in_group && (!named || is_about(job, key[k].i, row)))
+        if (job_waits(job, key[k].i) && (!named || is_about(job, key[k].i, row)))
             take_item(job, key[k].i, row);
     }
     return found;
@@ -163,19 +152,19 @@ static void take_rest(struct job *job, bool strays)
     bool new_edits = job->self->options.new_edits;
     uint32_t left = 0;
 
-    for (uint32_t k = 0; k < job->group_count; k++) {
-        if (!job->items[job->group[k]].in_group)
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
+        if (!job_waits(job, job->bulk.group[k]))
             continue;
         if (!new_edits && !strays)
-            job_accept(job, job->group[k]);
+            tr_bulk_accept(&job->bulk, job->bulk.group[k]);
         else
             left++;
     }
     if (left > 0 && strays)
-        job_fail(job, 0, WHAT ": the answer is about documents that were not sent");
+        tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is about documents that were not sent");
     else if (left > 0)
-        job_fail(job, 0, WHAT ": the answer leaves out %u of %u documents", left,
-                 job->group_count);
+        tr_bulk_fail(&job->bulk, 0, WHAT ": the answer leaves out %u of %u documents", left,
+                     job->bulk.group_count);
 }
 
 static void take_rows(struct job *job, tr_str rows)
@@ -186,19 +175,17 @@ static void take_rows(struct job *job, tr_str rows)
     struct row row;
 
     if (!scan_is_whole(rows, '[')) {
-        job_fail(job, 0, WHAT ": the answer is not whole, or not CouchDB's");
+        tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole, or not CouchDB's");
         return;
     }
-    for (uint32_t k = 0; k < job->group_count; k++)
-        job->items[job->group[k]].posted = job->items[job->group[k]].in_group;
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        job->items[job->bulk.group[k]].posted = job_waits(job, job->bulk.group[k]);
     (void)scan_open(&scan, rows, '[');
     while (scan_next(&scan, &key, &text) == 1)
         strays |= !read_row(text, &row) || !take_row(job, &row);
     take_rest(job, strays);
-    for (uint32_t k = 0; k < job->group_count; k++)
-        job->items[job->group[k]].posted = false;
-    if (job->limit > 0)
-        job->limit = job->limit < job->batch->count / 2 ? job->limit * 2 : 0;
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        job->items[job->bulk.group[k]].posted = false;
     adapt(job, now_ms() - job->asked_ms < job->patience_ms / 4);
 }
 
@@ -220,9 +207,10 @@ bool answer_make_target(struct job *job, const tr_http_response *response)
     if (response->status != 404 || !request_is_error(response, "not_found"))
         return false;
     if (!options->create_target || job->made) {
-        job_fail(job, 0, "404: the database %.*s does not exist; make it, or set create_target",
-                 (int)address_name(text_str(&job->target)).len,
-                 address_name(text_str(&job->target)).ptr);
+        tr_bulk_fail(&job->bulk, 0,
+                     "404: the database %.*s does not exist; make it, or set create_target",
+                     (int)address_name(text_str(&job->target)).len,
+                     address_name(text_str(&job->target)).ptr);
         return true;
     }
     job->made = true;
@@ -243,17 +231,12 @@ bool answer_make_target(struct job *job, const tr_http_response *response)
 /* What a server refuses as a whole for one document's sake. */
 static void take_refusal(struct job *job, const tr_http_response *response)
 {
-    char shown[SHOWN_MAX], what[16];
+    char shown[SHOWN_MAX];
 
     if (response->status == 413)
         adapt(job, false);
-    if (answer_halve(job))
-        return;
     request_describe(job->self, response, shown);
-    snprintf(what, sizeof(what), "%d", (int)response->status);
-    for (uint32_t k = 0; k < job->group_count; k++)
-        if (job->items[job->group[k]].in_group)
-            job_reject(job, job->group[k], what, tr_str_c(shown));
+    tr_bulk_refuse_group(&job->bulk, "%d: %s", (int)response->status, shown);
 }
 
 static void answered(struct job *job, const tr_http_response *response)

@@ -70,27 +70,27 @@ static tr_status bulk_start(tr_self *self, tr_error *error)
 
 /* A batch that cannot go to its database at all: each change by itself, so that the host does
  * not look for the one that is to blame. */
-static void refuse(struct job *job, tr_status status)
+static void refuse(struct job *job, tr_status status, const char *why)
 {
     if (status == TR_RETRY) {
-        job_fail(job, 0, "out of memory");
+        tr_bulk_fail(&job->bulk, 0, "out of memory");
         return;
     }
     for (uint32_t i = 0; i < job->batch->count; i++)
-        if (job->items[i].outcome == TR_RETRY)
-            job_reject(job, i, NULL, tr_str_c(job->message));
+        tr_bulk_reject(&job->bulk, i, "%s", why);
 }
 
 static tr_status bulk_process(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome)
 {
     struct job *job = job_new(self, batch);
+    char why[MESSAGE_MAX];
     tr_status status;
 
     if (!job)
         return tr_finish(ret_outcome, TR_RETRY, "out of memory");
-    status = address_make(job);
+    status = address_make(job, why);
     if (status != TR_OK)
-        refuse(job, status);
+        refuse(job, status, why);
     job_advance(job);
     return TR_PENDING;
 }

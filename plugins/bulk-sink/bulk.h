@@ -6,7 +6,6 @@
  *     options.c    the table of options, and what a table cannot say
  *     address.c    the databases of a batch, as URLs
  *     plan.c       what a change asks for: its kind, its document as it is sent
- *     index.c      which changes of a batch an id names
  *     batch.c      a batch: one round after the other, and its outcome
  *     request.c    one request of a round
  *     look.c       what the target has, for changes that must fit to it   (new_edits true)
@@ -15,7 +14,8 @@
  *     explain.c    tr.explain/1
  *     scan.c splice.c text.c   JSON as text
  *
- * A batch goes through rounds. Each takes the changes that have no outcome yet, asks the target
+ * What became of each change is in the SDK's tr_bulk; here is how it is found out. A batch goes
+ * through rounds. Each takes the changes that have no outcome yet, asks the target
  * or the source about those where it must, and posts what is left:
  *
  *     changes ──pick──▶ group ──look | fetch──▶ body ──POST _bulk_docs──▶ outcomes
@@ -30,6 +30,7 @@
 #include "splice.h"
 #include "text.h"
 
+#include <tailrace/bulk.h>
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/template.h>
 #include <tailrace/ext/timer.h>
@@ -59,45 +60,29 @@ enum kind { KIND_INSERT, KIND_UPDATE, KIND_DELETE };
 
 /* A change of a batch. */
 struct item {
-    int32_t outcome; /* TR_OK or TR_REJECT; TR_RETRY until one is known                    */
     uint8_t kind;
     uint8_t looks;  /* how often the target was asked about it                           */
     bool must_look; /* before it is posted, the target is to be asked what it has        */
     bool knows;     /* it was asked: `rev` is what the document has there; empty: nothing */
-    bool in_group;  /* it is in the request that is under way                            */
+    bool in_group;  /* it is in the request under way, and no answer spoke of it yet     */
     bool posted;    /* and it is in its body, whatever became of it since                */
     bool fetched, sent, missing, unclear; /* what the source said, see fetch.c             */
     struct part rev; /* in job->notes                                                     */
-    struct part why; /* in job->notes: of a reject                                        */
-};
-
-/* What an id stands for: the places of its changes, in order of ids, then of places. */
-struct key {
-    tr_str id;
-    uint32_t i;
 };
 
 /* A batch in hand: gone with it, so that an instance without work holds no memory. */
 struct job {
     tr_self *self;
     const tr_batch *batch;
+    tr_bulk bulk; /* its group is the request under way                                    */
     struct item *items;
-    struct key *keys;
-    uint32_t *group;   /* places of the changes of the request under way                   */
-    int32_t *outcomes; /* as the host wants them                                           */
-    uint32_t group_count;
-    uint32_t limit; /* changes of a request while a refused group is halved; 0: no limit    */
-    uint32_t settled;
-    bool failed; /* the rest of the batch is to be sent again                              */
-    bool made;   /* the target was created in this batch: not once more                    */
-    bool late;   /* the request under way was given up for the batch's time                */
-    uint32_t retry_after_ms;
-    char message[MESSAGE_MAX];
+    bool made; /* the target was created in this batch: not once more                     */
+    bool late; /* the request under way was given up for the batch's time                 */
 
     struct text target;  /* URL of the database                                            */
     struct text source;  /* the same of the source; empty with new_edits                   */
     struct text body;    /* of the request                                                 */
-    struct text notes;   /* revisions of the target, reasons                               */
+    struct text notes;   /* revisions of the target                                        */
     struct text scratch; /* two documents to compare; an id                                */
     int64_t asked_ms;
     uint32_t patience_ms; /* the request's timeout                                          */
@@ -128,9 +113,9 @@ void options_free(tr_self *self);
 tr_status address_check(const char *option, const char *url, bool with_path, tr_error *error);
 /* $db_name is the only variable. */
 tr_status address_check_database(const char *text, tr_error *error);
-/* Fills job->target and job->source. TR_REJECT: there can be no such database, job->message
- * says why. TR_RETRY: no memory. */
-tr_status address_make(struct job *job);
+/* Fills job->target and job->source. TR_REJECT: there can be no such database, `ret_why` says
+ * why. TR_RETRY: no memory. */
+tr_status address_make(struct job *job, char ret_why[MESSAGE_MAX]);
 /* The server with its user, for what shares connections. */
 tr_str address_server(const char *url);
 /* The last segment of a URL. */
@@ -146,13 +131,6 @@ bool plan_add_copy(struct job *job, struct text *out, const struct splice *splic
 /* Whether the target's document is that of the change already. */
 bool plan_is_same(struct job *job, uint32_t i, tr_str there);
 
-/* index.c */
-void index_make(struct job *job);
-/* The first of the keys with this id, and how many follow; NULL: none. */
-const struct key *index_find(const struct job *job, tr_str id, uint32_t *ret_count);
-/* Whether a later change of the same document waits for its outcome too. */
-bool index_is_overtaken(const struct job *job, uint32_t i);
-
 /* batch.c [worker] */
 int64_t now_ms(void);
 /* Its changes are planned; NULL: no memory. */
@@ -162,13 +140,15 @@ void job_free(struct job *job);
 bool job_pick(struct job *job);
 /* Goes on, or ends the batch. */
 void job_advance(struct job *job);
-void job_accept(struct job *job, uint32_t i);
-/* `why` is decoded text, or a reason in words. */
-void job_reject(struct job *job, uint32_t i, const char *what, tr_str why);
-/* The rest goes back to the host. */
-void job_fail(struct job *job, uint32_t retry_after_ms, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* The keys of the changes with the id that a raw JSON string is; NULL: none. */
+const tr_bulk_key *job_find(struct job *job, tr_str raw_id, uint32_t *ret_count);
 uint32_t job_time_left(const struct job *job);
+
+/* Whether the change is in the request under way and waits for what the answer says of it. */
+static inline bool job_waits(const struct job *job, uint32_t i)
+{
+    return job->items[i].in_group && tr_bulk_is_open(&job->bulk, i);
+}
 
 /* request.c [worker] */
 struct target_request {
@@ -201,8 +181,6 @@ const char *fetch_path(const tr_self *self);
 void answer_post(struct job *job);
 /* The database is missing: it is made, or the job fails. False: that is not the trouble. */
 bool answer_make_target(struct job *job, const tr_http_response *response);
-/* A group that is too large, or in which one is bad, goes in halves. False: it is one alone. */
-bool answer_halve(struct job *job);
 
 /* explain.c */
 const void *explain_table(void);

@@ -32,13 +32,13 @@ static void print_request(struct printer *printer, const struct text *database,
 static void print_settled(struct printer *printer, const struct job *job)
 {
     for (uint32_t i = 0; i < job->batch->count; i++) {
-        const struct item *item = &job->items[i];
+        tr_str why = tr_bulk_reason(&job->bulk, i);
 
-        if (item->outcome == TR_RETRY)
+        if (tr_bulk_is_open(&job->bulk, i))
             continue;
         text_add(&printer->text, tr_batch_at(job->batch, i)->id);
-        text_add_c(&printer->text, item->outcome == TR_OK ? ": skipped" : ": rejected: ");
-        text_add(&printer->text, text_part(&job->notes, item->why));
+        text_add_c(&printer->text, why.len == 0 ? ": skipped" : ": rejected: ");
+        text_add(&printer->text, why);
         end_line(printer);
     }
 }
@@ -50,8 +50,8 @@ static void assume_looked(struct job *job)
 
     text_add_c(&job->notes, "(the target's)");
     open.len = job->notes.len - open.at;
-    for (uint32_t k = 0; k < job->group_count; k++) {
-        struct item *item = &job->items[job->group[k]];
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
+        struct item *item = &job->items[job->bulk.group[k]];
 
         item->knows = item->must_look;
         item->rev = open;
@@ -68,9 +68,9 @@ static void print_posts(struct printer *printer, struct job *job)
     }
     print_request(printer, &job->target, "/_bulk_docs");
     text_add_c(&printer->text, "{\"docs\":[");
-    for (uint32_t k = 0; k < job->group_count; k++) {
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
         text_add_c(&printer->text, k > 0 ? "," : "");
-        plan_add_doc(job, &printer->text, job->group[k]);
+        plan_add_doc(job, &printer->text, job->bulk.group[k]);
     }
     text_add_c(&printer->text, "]}");
     end_line(printer);
@@ -91,20 +91,21 @@ static tr_status explain(tr_self *self, const tr_batch *batch,
 {
     struct printer printer = {.line = line, .user = user};
     struct job *job = job_new(self, batch);
+    char why[MESSAGE_MAX];
     tr_status status;
 
     if (!job)
         return TR_EAGAIN;
-    status = address_make(job);
+    status = address_make(job, why);
     if (status == TR_OK) {
         print_settled(&printer, job);
         if (job_pick(job) && self->options.new_edits)
             print_posts(&printer, job);
-        else if (job->group_count > 0)
+        else if (job->bulk.group_count > 0)
             print_copies(&printer, job);
     } else if (status == TR_REJECT) {
         text_add_c(&printer.text, "rejected: ");
-        text_add_c(&printer.text, job->message);
+        text_add_c(&printer.text, why);
         end_line(&printer);
         status = TR_OK;
     }

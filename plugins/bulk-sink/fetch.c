@@ -58,8 +58,8 @@ void fetch_add_body(struct job *job, struct text *out)
     const char *comma = "";
 
     text_add_c(out, "{\"docs\":[");
-    for (uint32_t k = 0; k < job->group_count; k++)
-        add_questions(job, out, job->group[k], &comma);
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        add_questions(job, out, job->bulk.group[k], &comma);
     text_add_c(out, "]}");
 }
 
@@ -128,23 +128,19 @@ static void mark(struct job *job, uint32_t i, const struct found *found)
 static void take_result(struct job *job, tr_str result)
 {
     struct found found = {0};
-    const struct key *key;
+    const tr_bulk_key *key;
     uint32_t count;
 
-    job->scratch.len = 0;
-    key = index_find(job,
-                     text_part(&job->scratch, text_add_decoded(&job->scratch, job->self->json,
-                                                               scan_find(result, "id"))),
-                     &count);
+    key = job_find(job, scan_find(result, "id"), &count);
     if (!key)
         return;
     take_docs(job, scan_find(result, "docs"), &found);
     if (found.bare)
-        job_fail(job, 0,
-                 WHAT ": the documents come without _revisions: this is no server "
-                      "that can be copied from");
+        tr_bulk_fail(&job->bulk, 0,
+                     WHAT ": the documents come without _revisions: this is no server "
+                          "that can be copied from");
     for (; count > 0; key++, count--)
-        if (job->items[key->i].in_group)
+        if (job_waits(job, key->i))
             mark(job, key->i, &found);
 }
 
@@ -153,23 +149,24 @@ static void sort_out(struct job *job)
 {
     uint32_t unclear = 0;
 
-    for (uint32_t k = 0; k < job->group_count; k++) {
-        uint32_t i = job->group[k];
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
+        uint32_t i = job->bulk.group[k];
         struct item *item = &job->items[i];
 
         if (item->unclear || (!item->fetched && !item->missing)) {
             item->in_group = false;
             unclear++;
         } else if (!item->fetched) {
-            job_reject(job, i, "not_found",
-                       TR_STR("the source does not have that revision: it was purged, or "
-                              "source_url is the server of another database"));
+            tr_bulk_reject(&job->bulk, i,
+                           "not_found: the source does not have that revision: it was purged, "
+                           "or source_url is the server of another database");
         } else if (!item->sent) {
-            job_accept(job, i);
+            tr_bulk_accept(&job->bulk, i);
         }
     }
-    if (unclear > 0 && !job->failed)
-        job_fail(job, 0, WHAT ": the answer leaves out %u of the documents asked for", unclear);
+    if (unclear > 0 && !job->bulk.failed)
+        tr_bulk_fail(&job->bulk, 0,
+                     WHAT ": the answer leaves out %u of the documents asked for", unclear);
 }
 
 static void take_results(struct job *job, tr_str results)
@@ -178,8 +175,8 @@ static void take_results(struct job *job, tr_str results)
     struct scan scan;
     tr_str key, result;
 
-    for (uint32_t k = 0; k < job->group_count; k++) {
-        struct item *item = &job->items[job->group[k]];
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
+        struct item *item = &job->items[job->bulk.group[k]];
         item->fetched = item->missing = item->unclear = item->sent = false;
     }
     text_clear(&job->body);
@@ -199,11 +196,11 @@ static void answered(struct job *job, const tr_http_response *response)
     if (response->status == 200) {
         if (scan_is_whole(response->body, '{'))
             take_results(job, scan_find(response->body, "results"));
-        else if (response->body.len < ANSWER_MAX || !answer_halve(job))
-            job_fail(job, 0, WHAT ": the answer is not whole");
+        else if (response->body.len < ANSWER_MAX || !tr_bulk_halve(&job->bulk))
+            tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole");
         return;
     }
-    if (response->status == 413 && answer_halve(job))
+    if (response->status == 413 && tr_bulk_halve(&job->bulk))
         return;
     request_fail(job, WHAT, response);
 }

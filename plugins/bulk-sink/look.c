@@ -10,8 +10,8 @@
 
 bool look_is_needed(const struct job *job)
 {
-    for (uint32_t k = 0; k < job->group_count; k++)
-        if (job->items[job->group[k]].must_look)
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        if (job->items[job->bulk.group[k]].must_look)
             return true;
     return false;
 }
@@ -21,11 +21,11 @@ void look_add_body(struct job *job, struct text *out)
     const char *comma = "";
 
     text_add_c(out, "{\"keys\":[");
-    for (uint32_t k = 0; k < job->group_count; k++) {
-        if (!job->items[job->group[k]].must_look)
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
+        if (!job->items[job->bulk.group[k]].must_look)
             continue;
         text_add_c(out, comma);
-        text_add_string(out, job->self->json, tr_batch_at(job->batch, job->group[k])->id);
+        text_add_string(out, job->self->json, tr_batch_at(job->batch, job->bulk.group[k])->id);
         comma = ",";
     }
     text_add_c(out, "]}");
@@ -41,7 +41,7 @@ static void take_missing(struct job *job, uint32_t i)
     item->knows = true;
     item->rev.len = 0;
     if (item->kind == KIND_DELETE)
-        job_accept(job, i);
+        tr_bulk_accept(&job->bulk, i);
 }
 
 static void take_present(struct job *job, uint32_t i, tr_str rev, tr_str doc)
@@ -52,24 +52,21 @@ static void take_present(struct job *job, uint32_t i, tr_str rev, tr_str doc)
     item->knows = true;
     item->rev = text_add_decoded(&job->notes, job->self->json, rev);
     if (item->kind != KIND_DELETE && plan_is_same(job, i, doc))
-        job_accept(job, i);
+        tr_bulk_accept(&job->bulk, i);
     else if (job->self->options.on_conflict == CONFLICT_DEAD_LETTER)
-        job_reject(job, i, "conflict",
-                   TR_STR("the target has another document of that id, or another revision "
-                          "of it; see on_conflict"));
+        tr_bulk_reject(&job->bulk, i,
+                       "conflict: the target has another document of that id, or another "
+                       "revision of it; see on_conflict");
 }
 
 static uint32_t find_item(struct job *job, tr_str raw_id)
 {
     uint32_t count;
-    const struct key *key;
+    const tr_bulk_key *key;
 
-    job->scratch.len = 0;
-    key = index_find(
-        job, text_part(&job->scratch, text_add_decoded(&job->scratch, job->self->json, raw_id)),
-        &count);
+    key = job_find(job, raw_id, &count);
     for (; key && count > 0; key++, count--)
-        if (job->items[key->i].in_group && job->items[key->i].must_look)
+        if (job_waits(job, key->i) && job->items[key->i].must_look)
             return key->i;
     return UINT32_MAX;
 }
@@ -97,10 +94,11 @@ static void take_rows(struct job *job, tr_str rows)
     if (scan_open(&scan, rows, '['))
         while (scan_next(&scan, &key, &row) == 1)
             take_row(job, row);
-    for (uint32_t k = 0; k < job->group_count; k++)
-        left += job->items[job->group[k]].in_group && job->items[job->group[k]].must_look;
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        left += job_waits(job, job->bulk.group[k]) && job->items[job->bulk.group[k]].must_look;
     if (left > 0)
-        job_fail(job, 0, WHAT ": the answer leaves out %u of the documents asked for", left);
+        tr_bulk_fail(&job->bulk, 0,
+                     WHAT ": the answer leaves out %u of the documents asked for", left);
 }
 
 static void answered(struct job *job, const tr_http_response *response)
@@ -108,11 +106,11 @@ static void answered(struct job *job, const tr_http_response *response)
     if (response->status == 200) {
         if (scan_is_whole(response->body, '{'))
             take_rows(job, scan_find(response->body, "rows"));
-        else if (response->body.len < ANSWER_MAX || !answer_halve(job))
-            job_fail(job, 0, WHAT ": the answer is not whole");
+        else if (response->body.len < ANSWER_MAX || !tr_bulk_halve(&job->bulk))
+            tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole");
         return;
     }
-    if (response->status == 413 && answer_halve(job))
+    if (response->status == 413 && tr_bulk_halve(&job->bulk))
         return;
     if (!answer_make_target(job, response))
         request_fail(job, WHAT, response);
@@ -122,12 +120,12 @@ void look_send(struct job *job)
 {
     text_clear(&job->body);
     look_add_body(job, &job->body);
-    for (uint32_t k = 0; k < job->group_count; k++)
-        if (job->items[job->group[k]].must_look &&
-            job->items[job->group[k]].looks++ == TRIES_MAX) {
-            job_fail(job, 0,
-                     "the target's document changes faster than it can be written "
-                     "over");
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        if (job->items[job->bulk.group[k]].must_look &&
+            job->items[job->bulk.group[k]].looks++ == TRIES_MAX) {
+            tr_bulk_fail(&job->bulk, 0,
+                         "the target's document changes faster than it can be written "
+                         "over");
             return;
         }
     request_send(job, &(struct target_request){.method = "POST",

@@ -75,17 +75,16 @@ void plan_item(struct job *job, uint32_t i)
     enum kind kind = kind_of(change);
     const char *flaw;
 
-    *item = (struct item){.outcome = TR_RETRY, .kind = (uint8_t)kind};
+    *item = (struct item){.kind = (uint8_t)kind};
     item->must_look = options->new_edits && kind != KIND_INSERT &&
                       options->on_conflict == CONFLICT_OVERWRITE;
     if (kind == KIND_DELETE && options->deletes == DELETES_SKIP) {
-        item->outcome = TR_OK;
-        job->settled++;
+        tr_bulk_skip(&job->bulk, i);
         return;
     }
     flaw = flaw_of(job, change, kind);
     if (flaw)
-        job_reject(job, i, NULL, tr_str_c(flaw));
+        tr_bulk_reject(&job->bulk, i, "%s", flaw);
 }
 
 /* ---- documents ---- */

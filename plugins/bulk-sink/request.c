@@ -63,11 +63,11 @@ void request_send(struct job *job, const struct target_request *given)
     if (!job->scratch.failed && !job->body.failed && !job->notes.failed)
         status = self->http->send(self->client, &request, &job->request);
     if (status == TR_EAGAIN)
-        job_fail(job, 0, "out of memory");
+        tr_bulk_fail(&job->bulk, 0, "out of memory");
     else if (status == TR_ESTALE)
-        job_fail(job, 0, "the rule ends");
+        tr_bulk_fail(&job->bulk, 0, "the rule ends");
     else if (status != TR_OK)
-        job_fail(job, 0, "the URL cannot be asked");
+        tr_bulk_fail(&job->bulk, 0, "the URL cannot be asked");
     else if (self->timer->set(self->host, left > 0 ? left : 1, out_of_time, job, &job->guard) !=
              TR_OK)
         job->guard = 0; /* then the request's own timeout has to do */
@@ -111,9 +111,10 @@ void request_fail(struct job *job, const char *what, const tr_http_response *res
         after = 1000;
     request_describe(job->self, response, shown);
     if (response->status == 0 && job->late)
-        job_fail(job, after, "%s: no answer in the batch's time, the rule's timeout", what);
+        tr_bulk_fail(&job->bulk, after, "%s: no answer in the batch's time, the rule's timeout",
+                     what);
     else if (response->status == 0)
-        job_fail(job, after, "%s: %s", what, shown);
+        tr_bulk_fail(&job->bulk, after, "%s: %s", what, shown);
     else
-        job_fail(job, after, "%s: %d: %s", what, (int)response->status, shown);
+        tr_bulk_fail(&job->bulk, after, "%s: %d: %s", what, (int)response->status, shown);
 }

@@ -253,6 +253,27 @@ test('rows are matched by id, whatever their order', async (t) => {
     );
 });
 
+test('each refused document has its own reason, and is sent once', async (t) => {
+    const reason = { 1: 'no title', 2: 'no date', 3: 'no title' };
+    const { ids, target, site } = await toReceiver(t, 6, (body) => ({
+        status: 201,
+        body: oks(body.docs).map(({ id, ...row }) =>
+            reason[id.slice(-1)]
+                ? { id, error: 'forbidden', reason: reason[id.slice(-1)] }
+                : { id, ...row },
+        ),
+    }));
+    await site.once();
+    const errors = (await lettersOf(site)).map(({ doc_id, error }) => [doc_id, error]);
+    assert.deepEqual(errors.sort(), [
+        [ids[0], 'forbidden: no title'],
+        [ids[1], 'forbidden: no date'],
+        [ids[2], 'forbidden: no title'],
+    ]);
+    const sent = posts(target).flatMap((req) => req.json().docs.map((doc) => doc._id));
+    assert.deepEqual(sent.sort(), ids);
+});
+
 test('with new_edits a document without a row is sent again, the others are not', async (t) => {
     const offers = new Map();
     const { ids, site } = await toReceiver(t, 10, (body) => {

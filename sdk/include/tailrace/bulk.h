@@ -201,9 +201,14 @@ static inline void tr_bulk_accept_one_(tr_bulk *bulk, uint32_t i)
     bulk->settled++;
 }
 
-/* The change is settled: written durably, or there is nothing to write for it. With
- * TR_BULK_LATEST those before it of the same document are too. One that has an outcome keeps
- * it. */
+/* There is nothing to write for the change: it is settled, and it alone. */
+TR_UNUSED_ static void tr_bulk_skip(tr_bulk *bulk, uint32_t i)
+{
+    tr_bulk_accept_one_(bulk, i);
+}
+
+/* The change is settled: it was written durably. With TR_BULK_LATEST those before it of the
+ * same document are too. One that has an outcome keeps it. */
 TR_UNUSED_ static void tr_bulk_accept(tr_bulk *bulk, uint32_t i)
 {
     const tr_bulk_key *key;
