@@ -45,6 +45,20 @@ static void commit_again(struct binding *binding)
     }
 }
 
+static void tell_plugin(struct binding *binding, const struct store_checkpoint *checkpoint)
+{
+    const tr_place place = {
+        .size = sizeof(place),
+        .source = checkpoint->source,
+        .db = checkpoint->db,
+        .stream = checkpoint->stream,
+        .seq = checkpoint->seq,
+    };
+
+    if (binding->instance_up)
+        instance_settled(binding->instance, &place);
+}
+
 static void commit_done(struct store_commit *done)
 {
     struct checkpoint_commit *commit = list_entry(done, struct checkpoint_commit, commit);
@@ -54,10 +68,8 @@ static void commit_done(struct store_commit *done)
     if (done->status == STORE_FULL)
         commit_again(binding);
     for (size_t i = 0; i < done->ops_count; i++) {
-        const struct store_checkpoint *checkpoint = &done->ops[i].checkpoint;
-
         if (done->status == STORE_DONE)
-            instance_committed(binding->instance, checkpoint->stream, checkpoint->seq);
+            tell_plugin(binding, &done->ops[i].checkpoint);
         commit->cursors[i]->commits--;
         cursor_reap(commit->cursors[i]);
     }

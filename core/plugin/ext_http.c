@@ -68,12 +68,14 @@ static void request_release(struct request *request)
 static void request_finished(struct work *work)
 {
     struct request *request = list_entry(work, struct request, finished);
+    struct instance *instance = request->client->instance;
 
     request->over = true;
     request->response.error = str_n(request->kept.ptr, request->error_len);
     request->response.body = str_from(buf_str(&request->kept), request->error_len);
     request->done(request->user, &request->response);
     request_release(request);
+    instance_came_back(instance);
 }
 
 /* Loop: the request is over, one way or another. */

@@ -41,15 +41,17 @@ static void timer_release(struct instance_timer *timer)
 static void timer_due(struct work *work)
 {
     struct instance_timer *timer = list_entry(work, struct instance_timer, due);
+    struct instance *instance = timer->instance;
 
-    if (timer->instance->timers_ending)
+    if (instance->timers_ending)
         return;
     if (!timer->cancelled) {
         timer->cancelled = true; /* from here on it cannot be                              */
-        timer->instance->timers_count--;
+        instance->timers_count--;
         timer->fire(timer->user);
     }
     timer_release(timer);
+    instance_came_back(instance);
 }
 
 static void timer_disarmed(struct work *work)

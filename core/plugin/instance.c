@@ -11,6 +11,8 @@
 #include "plugin/chain.h"
 #include "plugin/private.h"
 
+#include <tailrace/ext/timer.h>
+
 /* ---- making ---- */
 
 struct instance *instance_new(const struct instance_setup *setup)
@@ -25,6 +27,7 @@ struct instance *instance_new(const struct instance_setup *setup)
     list_init(&instance->timers);
     list_init(&instance->http_clients);
     host_init(instance);
+    instance->position = position_table(setup->plugin);
     instance->chain = chain_new(setup);
     return instance;
 }
@@ -210,14 +213,59 @@ void instance_stop_here(struct instance *instance, int64_t deadline_ms)
         ended_badly(instance, "stop", calls(instance)->stop(instance->self, deadline_ms));
 }
 
-static void stop_work(struct work *work)
+/* What follows the flush; the last of the instance on its worker. */
+static void stop_on(struct instance *instance)
 {
-    struct instance *instance = list_entry(work, struct instance, control);
-
-    if (instance->opened)
-        instance_stop_here(instance, instance->stop_deadline_ms);
+    if (instance->opened && calls(instance)->stop)
+        ended_badly(instance, "stop",
+                    calls(instance)->stop(instance->self, instance->stop_deadline_ms));
     end(instance, instance->stop_deadline_ms);
     instance_tell_loop(instance, &instance->control_done);
+}
+
+static void flush_late(void *user)
+{
+    ((struct instance *)user)->flush_late = true;
+}
+
+/* A tenth of the time is left for the rest: at the deadline the process ends. */
+static bool flush_waits(struct instance *instance)
+{
+    int64_t left = (instance->stop_deadline_ms - clock_ms()) * 9 / 10;
+    const tr_timer *timer = ext_timer_table();
+
+    return left > 0 &&
+           timer->set(&instance->host, (uint32_t)left, flush_late, instance, NULL) == TR_OK;
+}
+
+/* A flush by requests is asked for again whenever one of them has come back. */
+static void flush_on(struct instance *instance)
+{
+    bool first = !instance->flushing;
+    tr_status status = TR_OK;
+
+    instance->flushing = false; /* not from within itself                                  */
+    if (instance->flush_late)
+        status = TR_PENDING;
+    else if (instance->opened && calls(instance)->flush)
+        status = calls(instance)->flush(instance->self, instance->stop_deadline_ms);
+    if (status == TR_PENDING && !instance->flush_late && (!first || flush_waits(instance))) {
+        instance->flushing = true;
+        return;
+    }
+    ended_badly(instance, "flush", status);
+    stop_on(instance);
+}
+
+void instance_came_back(struct instance *instance)
+{
+    if (instance->flushing)
+        flush_on(instance);
+}
+
+static void stop_work(struct work *work)
+{
+    flush_on(list_entry(work, struct instance, control));
 }
 
 void instance_stop(struct instance *instance, int64_t deadline_ms)

@@ -75,7 +75,9 @@ typedef struct tr_plugin {
      *                                                                             [worker]  */
     tr_status (*process)(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome);
 
-    /* Makes what was taken so far durable, by the deadline (CLOCK_MONOTONIC ms).  [worker]  */
+    /* Makes what was taken so far durable, by the deadline (CLOCK_MONOTONIC ms). TR_PENDING:
+     * it does so by requests or timers of this instance; it is called again whenever one of
+     * them has come back, until it returns something else or the time is over.   [worker]  */
     tr_status (*flush)(tr_self *self, int64_t deadline_ms);
 
     /* The batch is late. Set a flag and return; complete() must still follow.     [any]     */

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tr.position/1: for plugins that keep a position of their own, as a replicator does in the
- * databases that it copies between.
+ * tr.position/1, offered by a plugin: it is told where the rule stands on a stream, for books
+ * of its own, such as the `_local` documents of a replication.
  *
- * A plugin offers a tr_position through its get_ext(). Before the host reads a stream for an
- * instance it asks where to begin, and tells of what it has of its own; after each checkpoint
- * it tells how far all is settled. The host offers a tr_position_host by the same id, for
- * answers.
- *
- * Positions are seqs, raw JSON and opaque: one may be kept, given back and compared for being
- * the same bytes, and nothing else.
+ * A plugin cannot know that by its batches: with several of them in flight a later change may
+ * be settled before an earlier one was sent, and changes that the rule leaves out it never
+ * sees.
  */
 #ifndef TAILRACE_EXT_POSITION_H
 #define TAILRACE_EXT_POSITION_H
@@ -22,41 +18,22 @@ extern "C" {
 
 #define TR_EXT_POSITION "tr.position/1"
 
-/* A stream that is about to be read. Strings live until begin() returns. */
-typedef struct tr_begin {
+/* A position on a stream; the names are those of tr_batch. */
+typedef struct tr_place {
     uint32_t size;
-    int32_t has_checkpoint; /* 1: `seq` is the host's checkpoint; 0: where the rule says that
-                               it begins                                                    */
-    uint64_t question;      /* names it in the answer                                       */
-    tr_str source, db;
-    tr_str stream; /* names the database's incarnation, as tr_batch.stream                  */
-    tr_str seq;    /* where the host would begin                                            */
-} tr_begin;
+    tr_str source, db, stream;
+    tr_str seq; /* raw JSON, opaque: a reader of the feed goes on behind it                 */
+} tr_place;
 
-/* Offered by the plugin. */
 typedef struct tr_position {
     uint32_t size;
 
-    /* Where to begin? tr_position_host.answer() says so, now or later, exactly once; until then
-     * nothing of the stream is read. Asked between start() and stop(), for each stream when it
-     * is taken up: of one of many databases each time that it has changed, so remember what was
-     * found out.                                                                [worker] */
-    void (*begin)(tr_self *self, const tr_begin *begin);
-
-    /* All of the stream up to `seq` is settled, and the host's checkpoint that says so is
-     * durable. Not for each batch, and for the last time before stop(). NULL: not wanted.
+    /* All up to this position is settled, and the host's checkpoint that says so is durable:
+     * what the plugin writes of it is never ahead of that. The last call of a stream counts;
+     * they come about as often as the rule's commit.interval, and all of them before flush().
      *                                                                           [worker] */
-    void (*committed)(tr_self *self, tr_str stream, tr_str seq);
+    void (*settled)(tr_self *self, const tr_place *place);
 } tr_position;
-
-/* Offered by the host. */
-typedef struct tr_position_host {
-    uint32_t size;
-
-    /* Begin at `seq` (copied); empty: where the host would. TR_ESTALE: nobody waits for it any
-     * more. TR_EINVAL: it is not a JSON value, or null; the question stays open.   [any] */
-    tr_status (*answer)(const tr_host *host, uint64_t question, tr_str seq);
-} tr_position_host;
 
 #ifdef __cplusplus
 }
