@@ -33,15 +33,14 @@ static void add_request(struct out *out, const struct options *options, size_t e
     ends[1] = out->len;
 }
 
-static tr_status explain(tr_self *self, const tr_batch *batch,
-                         void (*line)(void *user, tr_str text), void *user)
+static tr_status explain_server(tr_self *self, void (*line)(void *user, tr_str text),
+                                void *user)
 {
     const struct options *options = &self->options;
     struct out out = {0};
     char words[80];
     size_t ends[2];
 
-    (void)batch; /* the documents do not matter */
     add_request(&out, options, ends);
     out.cap = out.len;
     out.ptr = malloc(out.cap);
@@ -57,6 +56,14 @@ static tr_status explain(tr_self *self, const tr_batch *batch,
     if (options->delay_ms > 0)
         line(user, tr_str_c(words));
     return TR_OK;
+}
+
+static tr_status explain(tr_self *self, const tr_batch *batch,
+                         void (*line)(void *user, tr_str text), void *user)
+{
+    /* For a server the documents do not matter. */
+    return self->options.mode == MODE_SERVER ? explain_server(self, line, user)
+                                             : native_explain(self, batch, line, user);
 }
 
 const void *explain_table(void)

@@ -12,47 +12,118 @@
 
 #define AT(member_) offsetof(struct options, member_)
 
+static const char *const modes[] = {"native", "server", NULL};
+static const char *const attachments[] = {"copy", "drop", "reject", NULL};
+
 const tr_option replicator_options[OPTIONS_COUNT] = {
+    {.name = "mode",
+     .type = TR_TYPE_ENUM,
+     .choices = modes,
+     .dflt = "native",
+     .offset = AT(mode),
+     .help = "who copies: this plugin, or a server that is asked by POST /_replicate"},
     {.name = "source",
      .type = TR_TYPE_STRING,
-     .flags = TR_OPTION_REQUIRED,
      .offset = AT(source),
-     .help = "what is copied: http(s)://USER@HOST/DATABASE, or a database of the server"},
+     .help = "what is copied: http(s)://USER@HOST/DATABASE, which may hold $db_name; server: "
+             "or a database of the server"},
+    {.name = "source_url",
+     .type = TR_TYPE_URL,
+     .offset = AT(source_url),
+     .help = "native: instead, its server; the database is the one that changed"},
     {.name = "target",
      .type = TR_TYPE_STRING,
      .flags = TR_OPTION_REQUIRED,
      .offset = AT(target),
-     .help = "and to where"},
+     .help = "and to where; native: it may hold $db_name"},
+    {.name = "create_target",
+     .type = TR_TYPE_BOOL,
+     .dflt = "false",
+     .offset = AT(create_target),
+     .help = "native: make the target when it is missing"},
+    {.name = "q",
+     .type = TR_TYPE_INT,
+     .dflt = "0",
+     .min = 0,
+     .max = 1024,
+     .offset = AT(q),
+     .help = "shards of a target that is made; 0: as the server has it"},
+    {.name = "n",
+     .type = TR_TYPE_INT,
+     .dflt = "0",
+     .min = 0,
+     .max = 16,
+     .offset = AT(n),
+     .help = "and copies of each"},
+    {.name = "winning_revs_only",
+     .type = TR_TYPE_BOOL,
+     .dflt = "false",
+     .offset = AT(winning_revs_only),
+     .help = "native: leave out what lost a conflict"},
+    {.name = "attachments",
+     .type = TR_TYPE_ENUM,
+     .choices = attachments,
+     .dflt = "copy",
+     .offset = AT(attachments),
+     .help = "native: copied, left out, or a reason to refuse the document"},
+    {.name = "write_docs",
+     .type = TR_TYPE_INT,
+     .dflt = "2000",
+     .min = 1,
+     .max = 100000,
+     .offset = AT(write_docs),
+     .help = "native: documents of a request to the target, at most"},
+    {.name = "write_bytes",
+     .type = TR_TYPE_SIZE,
+     .dflt = "8MB",
+     .min = 1024,
+     .max = 1LL << 30,
+     .offset = AT(write_bytes),
+     .help = "and their size; one document may be larger"},
+    {.name = "fetch_docs",
+     .type = TR_TYPE_INT,
+     .dflt = "500",
+     .min = 1,
+     .max = 100000,
+     .offset = AT(fetch_docs),
+     .help = "native: revisions of a request to the source, at most"},
+    {.name = "checkpoint_interval",
+     .type = TR_TYPE_DURATION,
+     .dflt = "5s",
+     .min = 100,
+     .max = 86400000,
+     .offset = AT(checkpoint_ms),
+     .help = "native: how often both ends are told in _local how far it is"},
     {.name = "server",
      .type = TR_TYPE_URL,
      .offset = AT(server),
-     .help = "which server shall do it; by default the one in source"},
+     .help = "server: which one shall do it; by default the one in source"},
     {.name = "body",
      .type = TR_TYPE_STRING,
      .offset = AT(body),
-     .help = "a JSON object with further fields of _replicate, as create_target, filter, "
-             "doc_ids or selector"},
+     .help = "server: a JSON object with further fields of _replicate, as create_target, "
+             "filter, doc_ids or selector"},
     {.name = "delay",
      .type = TR_TYPE_DURATION,
      .dflt = "0s",
      .min = 0,
      .max = 86400000,
      .offset = AT(delay_ms),
-     .help = "how long changes are collected before it runs"},
+     .help = "server: how long changes are collected before it runs"},
     {.name = "timeout",
      .type = TR_TYPE_DURATION,
      .dflt = "1h",
      .min = 10,
      .max = 86400000,
      .offset = AT(timeout_ms),
-     .help = "of a replication; the rule's timeout ends it earlier"},
+     .help = "of a request; the rule's timeout ends it earlier"},
     {.name = "max_connections",
      .type = TR_TYPE_INT,
      .dflt = "48",
      .min = 1,
      .max = 4096,
      .offset = AT(max_connections),
-     .help = "replications at once, of all rules with the same server; more wait"},
+     .help = "requests at once, of all rules with the same server; more wait"},
     {.name = "connect_timeout",
      .type = TR_TYPE_DURATION,
      .dflt = "10s",
@@ -137,12 +208,32 @@ static tr_status judge_endpoint(const char *option, const char *text,
     return tr_fail(error, TR_EINVAL, "%s %s", option, why);
 }
 
-tr_status options_judge(const tr_self *self, tr_error *error)
+/* Options that a server is not told of, since it has names of its own for them. */
+static tr_status judge_native_only(const struct options *options, tr_error *error)
+{
+    const char *name = options->source_url          ? "source_url"
+                       : options->create_target     ? "create_target"
+                       : options->winning_revs_only ? "winning_revs_only"
+                       : options->attachments       ? "attachments"
+                                                    : NULL;
+
+    if (!name)
+        return TR_OK;
+    return tr_fail(error, TR_EINVAL,
+                   "%s is for mode = \"native\"; write what the server shall be told into body",
+                   name);
+}
+
+static tr_status judge_server(const tr_self *self, tr_error *error)
 {
     const struct options *options = &self->options;
     struct endpoint source, target;
-    tr_status status = judge_endpoint("source", options->source, &source, error);
+    tr_status status = judge_native_only(options, error);
 
+    if (status == TR_OK && !options->source)
+        status = tr_fail(error, TR_EINVAL, "source is required with mode = \"server\"");
+    if (status == TR_OK)
+        status = judge_endpoint("source", options->source, &source, error);
     if (status == TR_OK)
         status = judge_endpoint("target", options->target, &target, error);
     if (status == TR_OK)
@@ -152,4 +243,10 @@ tr_status options_judge(const tr_self *self, tr_error *error)
                        "source is the name of a database, but nothing says of which server; "
                        "set server, or write source as a URL");
     return status;
+}
+
+tr_status options_judge(const tr_self *self, tr_error *error)
+{
+    return self->options.mode == MODE_SERVER ? judge_server(self, error)
+                                             : native_judge(self, error);
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of replicator share: an instance, and the one replication it has under way.
+ * What the files of replicator share: an instance, and, of the server mode, the one replication
+ * that it has under way.
  *
  *     replicator.c  the descriptor, and an instance's life
  *     options.c     the table of options, and what a table cannot say
  *     endpoint.c    source and target: a URL taken apart, or the name of a database
+ *     explain.c     tr.explain/1
+ *
+ * mode = "server": a server is asked to replicate
  *     body.c        the request's body, with passwords that nobody else sees
  *     run.c         batches in, one replication after the other, outcomes out
  *     answer.c      what the server's answer means
- *     explain.c     tr.explain/1
+ *
+ * mode = "native": the plugin does it itself; native.h names the files
  *
  * An instance costs little while nothing changes: its options, and no buffer, timer or
  * connection. There may be ten thousand.
@@ -21,16 +26,23 @@
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/json.h>
 #include <tailrace/ext/secrets.h>
+#include <tailrace/ext/template.h>
 #include <tailrace/ext/timer.h>
 
 #include <stdbool.h>
 
 enum { MESSAGE_MAX = 256 };
 
+/* The places of the choices. */
+enum { MODE_NATIVE, MODE_SERVER };
+enum { ATTACHMENTS_COPY, ATTACHMENTS_DROP, ATTACHMENTS_REJECT };
+
 /* Options as tr_bind() fills them in. */
 struct options {
-    char *source, *target, *server, *body, *ca_file, *proxy;
+    char *source, *source_url, *target, *server, *body, *ca_file, *proxy;
     int64_t delay_ms, timeout_ms, connect_timeout_ms, max_connections;
+    int64_t q, n, write_docs, write_bytes, fetch_docs, checkpoint_ms;
+    int32_t mode, create_target, winning_revs_only, attachments;
     int32_t deny_private, insecure;
 };
 
@@ -48,9 +60,18 @@ struct tr_self {
     const tr_json *json;
     const tr_secrets *secrets;
     const tr_timer *timer;
+    const tr_template_api *tmpl;
     struct options options;
-    tr_http_client *client;
 
+    /* native */
+    tr_http_client *source_client, *target_client;
+    tr_template *source_url, *target_url;
+    struct link **links; /* by stream                                                      */
+    uint32_t links_room, links_count;
+    bool flushing; /* it ends: what is written now is the last                             */
+
+    /* server */
+    tr_http_client *client;
     struct part *covered; /* the replication under way began after their changes were there */
     struct part *waiting; /* for the next one                                              */
     bool running;
@@ -88,7 +109,7 @@ struct out {
 };
 
 /* options.c [control] */
-enum { OPTIONS_COUNT = 12 };
+enum { OPTIONS_COUNT = 23 };
 extern const tr_option replicator_options[OPTIONS_COUNT];
 tr_status options_judge(const tr_self *self, tr_error *error);
 
@@ -117,6 +138,20 @@ void answer_judge(const tr_self *self, const tr_http_response *response, int64_t
 /* run.c [worker] */
 int64_t now_ms(void);
 tr_status run_process(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome);
+
+/* native.c */
+/* What a table cannot say of the options. [control] */
+tr_status native_judge(const tr_self *self, tr_error *error);
+tr_status native_start(tr_self *self, tr_error *error);
+void native_stop(tr_self *self);
+tr_status native_process(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome);
+tr_status native_flush(tr_self *self);
+const void *native_position_table(void);
+
+/* tell.c */
+/* What explain() says of this mode. [control] */
+tr_status native_explain(tr_self *self, const tr_batch *batch,
+                         void (*line)(void *user, tr_str text), void *user);
 
 /* explain.c */
 const void *explain_table(void);
