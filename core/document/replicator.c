@@ -4,13 +4,16 @@
  *
  *     source, target            the options of the same name; the rule is about the database
  *                               that the source ends with
+ *
+ * What the plugin can do itself it does, see replicator_native.c. The rest is the server's that
+ * has the documents, as it is for Spiegel:
+ *
  *     dirty_after_milliseconds  delay
  *     what else _replicate has  body, as it stands
  *
- * The server that has the documents runs the replications, as it does for Spiegel.
- *
  * Spiegel takes one that it has not seen yet for dirty and runs it at once: so the rule reads
- * its database from the beginning, without documents, which makes one run. Any thread.
+ * its database from the beginning; for a server without documents, which makes one run. Any
+ * thread.
  */
 #include "document/translate.h"
 
@@ -19,7 +22,7 @@
 enum { CHANGES_A_RUN = 10000 };
 
 /* Spiegel's own books, and what a run that ends must not be told. */
-static bool is_for_server(tr_str name)
+bool replicator_is_for_server(tr_str name)
 {
     static const char *const own[] = {
         "type",       "dirty",   "dirty_at",   "dirty_after_milliseconds",
@@ -78,7 +81,7 @@ static void take_body(struct translation *t, struct config_node *options)
 
     buf_add_char(&body, '{');
     while (json_next(t->doc, &cursor, &key, &raw)) {
-        if (!is_for_server(translate_name(key, t->arena)))
+        if (!replicator_is_for_server(translate_name(key, t->arena)))
             continue;
         if (count++ > 0)
             buf_add_char(&body, ',');
@@ -92,43 +95,38 @@ static void take_body(struct translation *t, struct config_node *options)
     buf_fini(&body);
 }
 
-static void take_delay(struct translation *t, struct config_node *options)
+/* 0: none. */
+static int64_t read_delay(struct translation *t)
 {
-    double ms;
+    double ms = 0;
     tr_str raw;
 
     if (!translate_raw(t, "dirty_after_milliseconds", &raw))
-        return;
+        return 0;
     if (json_type_of(raw) != JSON_NUMBER || !json_number(raw, &ms) || ms > 1e15) {
         translate_refuse(t, "/dirty_after_milliseconds", "", "is not a number of milliseconds");
-        return;
+        return 0;
     }
-    if (ms >= 1)
-        translate_add_int(t, options, "delay", (int64_t)ms, "/dirty_after_milliseconds");
+    return ms >= 1 ? (int64_t)ms : 0;
 }
 
-void translate_replicator(struct translation *t)
+static void for_server(struct translation *t, tr_str source, tr_str target, int64_t delay_ms)
 {
-    tr_str source = STR(""), target = STR("");
-    bool has_source = translate_wanted_text(t, "source", "the URL of a database", &source);
-    bool has_target = translate_wanted_text(t, "target", "the URL of a database", &target);
     struct config_node *options, *batch;
 
-    if (has_source)
-        take_database(t, source);
     translate_add_flag(t, t->rule, "include_docs", false, NULL);
     translate_add_text(t, t->rule, "design_documents", STR("include"), NULL);
     translate_add_text(t, t->rule, "since", STR("beginning"), NULL);
     translate_add_text(t, t->rule, "plugin", STR("replicator"), "/type");
     options = translate_add(t, t->rule, CONFIG_GROUP, "options", NULL);
-    if (has_source)
-        translate_add_text(t, options, "source", source, "/source");
-    if (has_target)
-        translate_add_text(t, options, "target", target, "/target");
+    translate_add_text(t, options, "mode", STR("server"), NULL);
+    translate_add_text(t, options, "source", source, "/source");
+    translate_add_text(t, options, "target", target, "/target");
     if (t->options->server.len > 0)
         translate_add_text(t, options, "server", t->options->server, NULL);
     take_body(t, options);
-    take_delay(t, options);
+    if (delay_ms > 0)
+        translate_add_int(t, options, "delay", delay_ms, "/dirty_after_milliseconds");
     translate_defaults(t);
     if (!config_member(t->rule, STR("timeout")))
         translate_add_text(t, t->rule, "timeout", STR("3h"), NULL);
@@ -136,4 +134,21 @@ void translate_replicator(struct translation *t)
         return;
     batch = translate_add(t, t->rule, CONFIG_GROUP, "batch", NULL);
     translate_add_int(t, batch, "size", CHANGES_A_RUN, NULL);
+}
+
+void translate_replicator(struct translation *t)
+{
+    tr_str source = STR(""), target = STR("");
+    bool has_source = translate_wanted_text(t, "source", "the URL of a database", &source);
+    bool has_target = translate_wanted_text(t, "target", "the URL of a database", &target);
+    int64_t delay_ms = read_delay(t);
+
+    if (has_source)
+        take_database(t, source);
+    if (!has_source || !has_target)
+        return;
+    if (replicator_is_native(t, source, target))
+        replicator_native(t, source, target, delay_ms);
+    else
+        for_server(t, source, target, delay_ms);
 }

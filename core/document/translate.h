@@ -7,7 +7,8 @@
  *     on_change.c   Spiegel's on_change
  *     variables.c   its variables, in URLs and parameters
  *     pattern.c     its regular expressions, which are JavaScript's
- *     replicator.c  Spiegel's replicator
+ *     replicator.c  Spiegel's replicator, and those of them that a server is to do
+ *     replicator_native.c   and those that the plugin does itself
  */
 #ifndef DOCUMENT_TRANSLATE_H
 #define DOCUMENT_TRANSLATE_H
@@ -30,6 +31,14 @@ struct translation {
 /* document.c's branches: fill t->rule. */
 void translate_on_change(struct translation *t);
 void translate_replicator(struct translation *t);
+
+/* ---- replicator.c, replicator_native.c ---- */
+
+/* Whether a member of a replicator document is a field of _replicate, and not Spiegel's. */
+bool replicator_is_for_server(tr_str name);
+bool replicator_is_native(struct translation *t, tr_str source, tr_str target);
+/* Fills the rule behind its databases. */
+void replicator_native(struct translation *t, tr_str source, tr_str target, int64_t delay_ms);
 
 /* ---- translate.c ---- */
 

@@ -35,7 +35,7 @@ function toReplicator(db, options, rule) {
         include_docs: false,
         retry: { min: '5ms', max: '50ms' },
         ...rule,
-        options: { source: urlOf(couch, db), ...options },
+        options: { mode: 'server', source: urlOf(couch, db), ...options },
     };
 }
 

@@ -365,23 +365,72 @@ static void all_mistakes_of_a_document_are_said_at_once(void **state)
 
 /* ---- replicator ---- */
 
+#define NATIVE                                                                                 \
+    "{\"databases\":[\"x\"],\"design_documents\":\"include\",\"since\":\"beginning\","         \
+    "\"plugin\":\"replicator\",\"options\":{\"source\":\"https://u@h/x\",\"target\":"          \
+    "\"https://u@h/y\"},\"concurrency\":2,\"batch\":{\"size\":1000},\"source\":\"main\"}"
+
 static void a_replicator_document_becomes_a_rule_of_replicator(void **state)
 {
     struct document_options options = plain_options;
 
     (void)state;
-    gives(REPLICATOR(COPY),
+    gives(REPLICATOR(COPY), NATIVE);
+    options.server = STR("http://admin@c:5984/");
+    gives_with(&options, REPLICATOR(COPY), NATIVE);
+}
+
+#define BY_NAME ",\"source\":\"x\",\"target\":\"y\""
+
+static void what_only_a_server_knows_is_for_the_server(void **state)
+{
+    struct document_options options = plain_options;
+
+    (void)state;
+    gives(REPLICATOR(BY_NAME),
           "{\"databases\":[\"x\"],\"include_docs\":false,\"design_documents\":\"include\","
-          "\"since\":\"beginning\",\"plugin\":\"replicator\",\"options\":{\"source\":"
-          "\"https://u@h/x\",\"target\":\"https://u@h/y\"},\"timeout\":\"3h\",\"batch\":{"
+          "\"since\":\"beginning\",\"plugin\":\"replicator\",\"options\":{\"mode\":"
+          "\"server\",\"source\":\"x\",\"target\":\"y\"},\"timeout\":\"3h\",\"batch\":{"
           "\"size\":10000},\"source\":\"main\"}");
     options.server = STR("http://admin@c:5984/");
-    gives_with(&options, REPLICATOR(COPY),
+    gives_with(&options, REPLICATOR(BY_NAME),
                "{\"databases\":[\"x\"],\"include_docs\":false,\"design_documents\":\"include\","
-               "\"since\":\"beginning\",\"plugin\":\"replicator\",\"options\":{\"source\":"
-               "\"https://u@h/x\",\"target\":\"https://u@h/y\",\"server\":"
+               "\"since\":\"beginning\",\"plugin\":\"replicator\",\"options\":{\"mode\":"
+               "\"server\",\"source\":\"x\",\"target\":\"y\",\"server\":"
                "\"http://admin@c:5984/\"},\"timeout\":\"3h\",\"batch\":{\"size\":10000},"
                "\"source\":\"main\"}");
+    has(REPLICATOR(COPY ",\"user_ctx\":{}"), "options.mode", "\"server\"");
+    has(REPLICATOR(COPY ",\"since_seq\":7"), "options.mode", "\"server\"");
+    has(REPLICATOR(COPY ",\"use_checkpoints\":false"), "options.mode", "\"server\"");
+    has(REPLICATOR(COPY ",\"doc_ids\":[]"), "options.mode", "\"server\"");
+    has(REPLICATOR(COPY ",\"doc_ids\":[\"a\",1]"), "options.mode", "\"server\"");
+    has(REPLICATOR(COPY ",\"doc_ids\":[\"a\"],\"filter\":\"d/f\""), "options.mode",
+        "\"server\"");
+    has(REPLICATOR(COPY ",\"filter\":\"d/f\",\"query_params\":{\"n\":1}"), "options.mode",
+        "\"server\"");
+}
+
+static void fields_that_a_rule_has_too_are_the_rule_s(void **state)
+{
+    (void)state;
+    has(REPLICATOR(COPY), "options.mode", "");
+    has(REPLICATOR(COPY ",\"filter\":\"d/f\",\"query_params\":{\"k\":\"v\"}"), "filter",
+        "\"d/f\"");
+    has(REPLICATOR(COPY ",\"filter\":\"d/f\",\"query_params\":{\"k\":\"v\"}"), "filter_params",
+        "{\"k\":\"v\"}");
+    has(REPLICATOR(COPY ",\"doc_ids\":[\"a\",\"b\"]"), "doc_ids", "[\"a\",\"b\"]");
+    has(REPLICATOR(COPY ",\"selector\":{\"a\":{\"$gt\":1}}"), "selector",
+        "\"{\\\"a\\\":{\\\"$gt\\\":1}}\"");
+    has(REPLICATOR(COPY ",\"since_seq\":\"7-a\""), "since", "\"7-a\"");
+    has(REPLICATOR(COPY ",\"create_target\":true,\"create_target_params\":{\"q\":4}"),
+        "options.create_target", "true");
+    has(REPLICATOR(COPY ",\"create_target\":true,\"create_target_params\":{\"q\":4}"),
+        "options.q", "4");
+    has(REPLICATOR(COPY ",\"winning_revs_only\":true"), "options.winning_revs_only", "true");
+    has(REPLICATOR(COPY ",\"checkpoint_interval\":9000,\"http_connections\":5"),
+        "options.checkpoint_interval", "9000");
+    has(REPLICATOR(",\"source\":\"http://h/a$b\",\"target\":\"http://h/y\""), "options.source",
+        "\"http://h/a$$b\"");
 }
 
 static void a_replicator_is_about_the_database_of_its_source(void **state)
@@ -435,10 +484,11 @@ static void a_replicator_rule_does_not_change_when_spiegel_keeps_its_books(void 
 static void a_delay_is_a_number_of_milliseconds(void **state)
 {
     (void)state;
-    has(REPLICATOR(COPY ",\"dirty_after_milliseconds\":1500"), "options.delay", "1500");
-    has(REPLICATOR(COPY ",\"dirty_after_milliseconds\":0"), "options.delay", "");
-    has(REPLICATOR(COPY ",\"dirty_after_milliseconds\":-5"), "options.delay", "");
-    has(REPLICATOR(COPY ",\"dirty_after_milliseconds\":null"), "options.delay", "");
+    has(REPLICATOR(BY_NAME ",\"dirty_after_milliseconds\":1500"), "options.delay", "1500");
+    has(REPLICATOR(BY_NAME ",\"dirty_after_milliseconds\":0"), "options.delay", "");
+    has(REPLICATOR(COPY ",\"dirty_after_milliseconds\":1500"), "batch.wait", "1500");
+    has(REPLICATOR(COPY ",\"dirty_after_milliseconds\":-5"), "batch.wait", "");
+    has(REPLICATOR(COPY ",\"dirty_after_milliseconds\":null"), "batch.wait", "");
     refuses(REPLICATOR(COPY ",\"dirty_after_milliseconds\":\"5s\""),
             "/dirty_after_milliseconds: is not a number", NULL);
     refuses(REPLICATOR(COPY ",\"dirty_after_milliseconds\":1e300"),
@@ -551,6 +601,8 @@ int main(void)
         cmocka_unit_test(without_a_body_parameters_are_a_query),
         cmocka_unit_test(all_mistakes_of_a_document_are_said_at_once),
         cmocka_unit_test(a_replicator_document_becomes_a_rule_of_replicator),
+        cmocka_unit_test(what_only_a_server_knows_is_for_the_server),
+        cmocka_unit_test(fields_that_a_rule_has_too_are_the_rule_s),
         cmocka_unit_test(a_replicator_is_about_the_database_of_its_source),
         cmocka_unit_test(what_is_for_the_server_goes_there_as_it_stands),
         cmocka_unit_test(a_replicator_rule_does_not_change_when_spiegel_keeps_its_books),
