@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `_local/ID` documents. They are stored by PouchDB as its own local documents, with the revision
-// that CouchDB would give (it counts up from the one sent, and checks nothing) inside.
+// that CouchDB would give (it counts up from the one sent, and checks nothing) inside. PouchDB has no
+// list of them: _local_docs has those that were written since the server's start.
 'use strict';
 const { notFound, notAllowed, sendJson } = require('./reply');
 const exact = require('./json');
@@ -27,7 +28,31 @@ async function putLocal(level, doc) {
     const record = { _id, rev, body: JSON.stringify(body) };
     if (old) record._rev = old._rev;
     await level.pouch.put(record);
+    (level.locals ||= new Set()).add(_id);
     return { ok: true, id: _id, rev };
+}
+
+function textOf(id, found) {
+    const text = exact.unmark(found.body).slice(1);
+    const comma = text === '}' ? '' : ',';
+    return `{"_id":${JSON.stringify(id)},"_rev":"${found.rev}"${comma}${text}`;
+}
+
+async function localDocs(ctx, database) {
+    const rows = await database.use(async (level) => {
+        const all = [];
+        for (const id of [...(level.locals || [])].sort()) {
+            const found = await read(level, id);
+            const key = JSON.stringify(id);
+            if (found)
+                all.push(
+                    `{"id":${key},"key":${key},"value":{"rev":"${found.rev}"},` +
+                        `"doc":${textOf(id, found)}}`,
+                );
+        }
+        return all;
+    });
+    sendJson(ctx.res, 200, `{"total_rows":null,"offset":null,"rows":[\n${rows.join(',\n')}\n]}`);
 }
 
 async function local(ctx, database, id) {
@@ -51,13 +76,7 @@ async function local(ctx, database, id) {
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD')
         throw notAllowed('DELETE,GET,HEAD,POST,PUT,COPY');
     if (!found) throw notFound();
-    const text = exact.unmark(found.body).slice(1);
-    return sendJson(
-        ctx.res,
-        200,
-        `{"_id":${JSON.stringify(full)},"_rev":"${found.rev}"${text === '}' ? '' : ','}${text}`,
-        { ETag: `"${found.rev}"` },
-    );
+    return sendJson(ctx.res, 200, textOf(full, found), { ETag: `"${found.rev}"` });
 }
 
-module.exports = { local, putLocal };
+module.exports = { local, localDocs, putLocal };

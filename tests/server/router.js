@@ -10,7 +10,7 @@ const { changes } = require('./changes');
 const { dbUpdates } = require('./updates');
 const { document } = require('./documents');
 const { attachment } = require('./attachments');
-const { local } = require('./local');
+const { local, localDocs } = require('./local');
 const { replicate } = require('./replicate');
 const reply = require('./reply');
 
@@ -32,6 +32,7 @@ const DATABASE = {
     _bulk_get: ['POST', bulk.bulkGet],
     _revs_diff: ['POST', bulk.revsDiff],
     _missing_revs: ['POST', bulk.missingRevs],
+    _local_docs: ['GET', localDocs],
     _security: ['PUT,GET', dbs.security],
     _ensure_full_commit: ['POST', dbs.fullCommit],
     _compact: ['POST', dbs.compact],
