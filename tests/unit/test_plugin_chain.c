@@ -151,6 +151,25 @@ static void a_document_that_is_none_is_refused(void **state)
     bench_end(&b);
 }
 
+static void an_exception_is_a_dead_letter_of_that_change(void **state)
+{
+    struct bench b = {.transforms = 1, .transform_name = "cxx_transform"};
+    struct delivery d;
+
+    (void)state;
+    bench_start(&b, "sync", "");
+    SETTLE(&b, &d, "skip", "throw", "a");
+    assert_int_equal(d.job.items[0], TR_SKIP);
+    assert_int_equal(d.job.items[1], TR_REJECT);
+    assert_int_equal(d.job.items[2], TR_OK);
+    assert_string_equal(job_message(&d.job, 1), "transform cxx_transform: thrown by transform");
+    job_fini(&d.job);
+    SETTLE(&b, &d, "fail");
+    assert_outcome(&d, TR_FATAL, "transform cxx_transform: thrown as a verdict");
+    job_fini(&d.job);
+    bench_end(&b);
+}
+
 /* ---- merging, without a plugin ---- */
 
 static struct passage *middle_one_skipped(struct job *job, tr_change *changes)
@@ -212,6 +231,7 @@ int main(void)
         cmocka_unit_test(a_broken_transform_breaks_the_rule),
         cmocka_unit_test(a_transform_that_returns_nonsense_breaks_the_rule),
         cmocka_unit_test(a_document_that_is_none_is_refused),
+        cmocka_unit_test(an_exception_is_a_dead_letter_of_that_change),
         cmocka_unit_test(a_verdict_on_all_says_nothing_of_each),
         cmocka_unit_test(an_ok_for_all_is_one_for_each),
     };

@@ -90,7 +90,8 @@ struct bench {
     int ready, wedged, stopped;
     struct error error; /* of ready()                                                      */
     int64_t timeout_ms, grace_ms;
-    uint32_t transforms; /* so many instances of the same plugin stand before it         */
+    uint32_t transforms;        /* so many stand before it                                  */
+    const char *transform_name; /* of this plugin; NULL: the same                            */
 };
 
 static inline void bench_ready(void *ctx, const struct error *error)
@@ -156,8 +157,13 @@ static inline void bench_start(struct bench *b, const char *name, const char *op
     assert_int_equal(http_new(b->loop, "tailrace/test", &b->http, NULL), 0);
     setup.plugin = b->plugin;
     setup.options = b->options;
-    for (uint32_t i = 0; i < b->transforms; i++)
+    for (uint32_t i = 0; i < b->transforms; i++) {
         transforms[i] = (struct transform_setup){.plugin = b->plugin, .options = b->options};
+        if (b->transform_name) {
+            place_add(b->transform_name);
+            assert_int_equal(place_load(b->transform_name, &transforms[i].plugin, NULL), 0);
+        }
+    }
     setup.transforms = transforms;
     setup.transforms_count = b->transforms;
     setup.timeout_ms = b->timeout_ms ? b->timeout_ms : 60000;

@@ -93,7 +93,8 @@ static void a_descriptor_without_process_is_refused(void **state)
 {
     (void)state;
     place_add("incomplete");
-    assert_refused("incomplete", ERR_SOFTWARE, "open, close and one of process and transform are required");
+    assert_refused("incomplete", ERR_SOFTWARE,
+                   "open, close and one of process and transform are required");
 }
 
 static void options_without_end_are_refused(void **state)

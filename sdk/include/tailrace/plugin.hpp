@@ -9,6 +9,7 @@
  *     };
  *     TR_PLUGIN_CLASS(Counter, "counter", "1.0", "counts changes")
  *
+ * A transform derives from tailrace::transformer and has transform() in place of process().
  * The constructor is open(), the destructor close(). An exception ends at the border: in
  * process() it is TR_FATAL with its what() as the message, elsewhere an error with its text; a
  * tailrace::failure chooses the status. Callbacks that a plugin gives away itself (of timers
@@ -82,20 +83,19 @@ struct option : tr_option {
 };
 static_assert(sizeof(option) == sizeof(tr_option), "an array of options is a table");
 
-/* What a plugin's class derives from. Only process() must be there; for the threads and for
- * what each is for see <tailrace/plugin.h>. A derived class may have a static check() of its
- * own. */
-class instance
+/* What all plugins' classes have; for the threads and for what each function is for see
+ * <tailrace/plugin.h>. A derived class may have a static check() of its own. */
+class lifecycle
 {
   public:
-    explicit instance(const tr_host *host) : its_host(host)
+    explicit lifecycle(const tr_host *host) : its_host(host)
     {
     }
-    virtual ~instance()
+    virtual ~lifecycle()
     {
     }
-    instance(const instance &) = delete;
-    instance &operator=(const instance &) = delete;
+    lifecycle(const lifecycle &) = delete;
+    lifecycle &operator=(const lifecycle &) = delete;
 
     static void check(const tr_host *, const tr_config *)
     {
@@ -106,7 +106,6 @@ class instance
     virtual void start()
     {
     }
-    virtual tr_status process(const tr_batch &batch, tr_outcome &outcome) = 0;
     virtual void flush(int64_t /* deadline_ms */)
     {
     }
@@ -127,20 +126,47 @@ class instance
     const tr_host *its_host;
 };
 
-/* Calls `f`; an exception becomes a text in `error` (may be NULL) and the status. */
-template <class F> tr_status guard(tr_error *error, F f) noexcept
+/* What the class of a rule's plugin derives from. */
+class instance : public lifecycle
+{
+  public:
+    explicit instance(const tr_host *host) : lifecycle(host)
+    {
+    }
+    virtual tr_status process(const tr_batch &batch, tr_outcome &outcome) = 0;
+};
+
+/* What the class of a transform derives from. An exception is TR_REJECT with its what() as the
+ * reason, since it mostly is about that one document; a failure chooses another status. */
+class transformer : public lifecycle
+{
+  public:
+    explicit transformer(const tr_host *host) : lifecycle(host)
+    {
+    }
+    virtual tr_status transform(const tr_batch &batch, const tr_change &change,
+                                tr_doc &doc) = 0;
+};
+
+/* Calls `f`; an exception becomes a text in `error` (may be NULL) and `status`, or the one that
+ * it carries. */
+template <class F> tr_status guard(tr_error *error, tr_status status, F f) noexcept
 {
     try {
         f();
         return TR_OK;
     } catch (const failure &e) {
-        return tr_fail(error, e.status() != TR_OK ? e.status() : tr_status(TR_FATAL), "%s",
-                       e.what());
+        return tr_fail(error, e.status() != TR_OK ? e.status() : status, "%s", e.what());
     } catch (const std::exception &e) {
-        return tr_fail(error, TR_FATAL, "%s", e.what());
+        return tr_fail(error, status, "%s", e.what());
     } catch (...) {
-        return tr_fail(error, TR_FATAL, "an exception that is no std::exception");
+        return tr_fail(error, status, "an exception that is no std::exception");
     }
+}
+
+template <class F> tr_status guard(tr_error *error, F f) noexcept
+{
+    return guard(error, TR_FATAL, f);
 }
 
 /* Calls `f`; an exception becomes a line in the log. For callbacks that have no answer. */
@@ -202,6 +228,15 @@ template <class T> struct bridge {
         outcome->items = NULL;
         return tr_finish(outcome, thrown > TR_PENDING ? thrown : tr_status(TR_FATAL), me->text);
     }
+    static tr_status transform(tr_self *self, const tr_batch *batch, const tr_change *change,
+                               tr_doc *doc, tr_error *error) noexcept
+    {
+        tr_status answer = TR_REJECT, thrown;
+
+        thrown = guard(error, TR_REJECT,
+                       [&] { answer = of(self)->object.transform(*batch, *change, *doc); });
+        return thrown == TR_OK ? answer : thrown > TR_PENDING ? thrown : tr_status(TR_REJECT);
+    }
     static tr_status flush(tr_self *self, int64_t deadline_ms) noexcept
     {
         return logged(self, "flush", [&] { of(self)->object.flush(deadline_ms); });
@@ -234,6 +269,16 @@ template <class T> struct bridge {
     }
 };
 
+/* Which of the two a class is. */
+template <class T> void set_work(tr_plugin &plugin, const instance *) noexcept
+{
+    plugin.process = bridge<T>::process;
+}
+template <class T> void set_work(tr_plugin &plugin, const transformer *) noexcept
+{
+    plugin.transform = bridge<T>::transform;
+}
+
 /* A descriptor for the class T. Set further fields (caps, max_inflight) in what it returns. */
 template <class T>
 tr_plugin describe(const char *name, const char *version, const char *summary) noexcept
@@ -249,7 +294,7 @@ tr_plugin describe(const char *name, const char *version, const char *summary) n
     plugin.open = bridge<T>::open;
     plugin.configure = bridge<T>::configure;
     plugin.start = bridge<T>::start;
-    plugin.process = bridge<T>::process;
+    set_work<T>(plugin, static_cast<const T *>(NULL));
     plugin.flush = bridge<T>::flush;
     plugin.cancel = bridge<T>::cancel;
     plugin.stop = bridge<T>::stop;
