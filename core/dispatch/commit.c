@@ -55,8 +55,7 @@ static void tell_plugin(struct binding *binding, const struct store_checkpoint *
         .seq = checkpoint->seq,
     };
 
-    if (binding->instance_up)
-        instance_settled(binding->instance, &place);
+    instance_settled(binding->instance, &place);
 }
 
 static void commit_done(struct store_commit *done)

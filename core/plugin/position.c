@@ -7,31 +7,124 @@
 #include "base/str.h"
 #include "plugin/private.h"
 
-#include <tailrace/ext/position.h>
-
-struct news {
+struct position_ask {
+    struct list link; /* instance->asks                                                    */
+    atomic_uint refs; /* of begin(), which reads it, and of the answer, which may overtake  */
+    struct instance *instance;
+    uint64_t id;
+    struct position_question question; /* its strings are behind it; answered NULL: cancelled */
+    char *seq;                         /* the answer                                         */
     struct work work;
     struct instance *instance;
     tr_place place;
     char text[]; /* its strings */
 };
 
-const tr_position *position_table(const struct plugin *plugin)
+/* Zero where the plugin has nothing to say. */
+static tr_position table_of(const struct instance *instance)
 {
-    const tr_plugin *calls = &plugin->descriptor;
-    const tr_position *table = calls->get_ext ? calls->get_ext(TR_EXT_POSITION) : NULL;
+    const tr_plugin *plugin = &instance->setup.plugin->descriptor;
+    const tr_position *given = plugin->get_ext ? plugin->get_ext(TR_EXT_POSITION) : NULL;
+    tr_position table = {0};
 
-    return table && TR_HAS(table, tr_position, settled) ? table : NULL;
+    if (given)
+        memcpy(&table, given, given->size < sizeof(table) ? given->size : sizeof(table));
+    return table;
 }
 
 static void tell(struct work *work)
 {
-    struct news *news = list_entry(work, struct news, work);
-    struct instance *instance = news->instance;
+    return table_of(instance).begin != NULL;
+}
+
+/* ---- answers ---- */
+
+static void release(struct position_ask *ask)
+{
+    if (atomic_fetch_sub(&ask->refs, 1) > 1)
+        return;
+    free(ask->seq);
+    free(ask);
+}
+
+static void ask_done(struct task *task)
+{
+    struct position_ask *ask = list_entry(task, struct position_ask, task);
+
+    if (ask->question.answered)
+        ask->question.answered(ask->question.ctx, str_c(ask->seq));
+    release(ask);
+}
+
+/* Takes one out of the list: that of the number, or the first for number 0. */
+static struct position_ask *take(struct instance *instance, uint64_t id)
+{
+    struct position_ask *found = NULL;
+
+    pthread_mutex_lock(&instance->asks_lock);
+    list_each (it, &instance->asks) {
+        struct position_ask *ask = list_entry(it, struct position_ask, link);
+        if (id != 0 && ask->id != id)
+            continue;
+        found = ask;
+        list_remove(&ask->link);
+        break;
+    }
+    pthread_mutex_unlock(&instance->asks_lock);
+    return found;
+}
+
+static void give(struct position_ask *ask, tr_str seq)
+{
+    ask->seq = str_dup(seq);
+    ask->task.run = ask_done;
+    instance_tell_loop(ask->instance, &ask->task);
+}
+
+static tr_status position_answer(const tr_host *host, uint64_t question, tr_str seq)
+{
+    struct position_ask *ask;
+
+    if (question == 0 ||
+        (seq.len > 0 && (!json_doc_is_value(seq) || json_type_of(seq) == JSON_NULL)))
+        return TR_EINVAL;
+    ask = take(instance_of(host), question);
+    if (!ask)
+        return TR_ESTALE;
+    give(ask, seq);
+    return TR_OK;
+}
+
+void position_end(struct instance *instance)
+{
+    struct position_ask *ask;
+
+    while ((ask = take(instance, 0)) != NULL)
+        give(ask, STR(""));
+}
+
+/* ---- questions ---- */
+
+static void ask_work(struct work *work)
+{
+    struct position_ask *ask = list_entry(work, struct position_ask, work);
+    const struct position_question *question = &ask->question;
+    struct instance *instance = ask->instance;
+    tr_begin begin = {
+        .size = sizeof(begin),
+        .has_checkpoint = question->has_checkpoint,
+        .question = ask->id,
+        .source = question->source,
+        .db = question->db,
+        .stream = question->stream,
+        .seq = question->seq,
+    };
 
     if (instance->opened)
-        instance->position->settled(instance->self, &news->place);
-    free(news);
+        table_of(instance).begin(instance->self, &begin);
+    else if (take(instance, ask->id)) /* it did not start, or has ended                      */
+        give(ask, STR(""));
+    release(ask);
 }
 
 static tr_str put(char **at, tr_str text)
@@ -50,10 +143,60 @@ void instance_settled(struct instance *instance, const tr_place *place)
     struct news *news;
     char *at;
 
-    if (!instance->position)
+    if (!instance->worker || !table_of(instance).begin)
+        return NULL;
+    ask = mem_zero(1, sizeof(*ask) + room);
+    at = (char *)(ask + 1);
+    atomic_init(&ask->refs, 2);
+    ask->instance = instance;
+    ask->question = *question;
+    ask->question.source = put(&at, question->source);
+    ask->question.db = put(&at, question->db);
+    ask->question.stream = put(&at, question->stream);
+    ask->question.seq = put(&at, question->seq);
+    ask->work.run = ask_work;
+    pthread_mutex_lock(&instance->asks_lock);
+    ask->id = ++instance->asked;
+    list_push_back(&instance->asks, &ask->link);
+    pthread_mutex_unlock(&instance->asks_lock);
+    instance_post(instance, &ask->work);
+    return ask;
+}
+
+void position_cancel(struct position_ask *ask)
+{
+    if (ask)
+        ask->question.answered = NULL;
+}
+
+/* ---- checkpoints ---- */
+
+struct news {
+    struct work work;
+    struct instance *instance;
+    tr_place place; /* its strings are behind it                                           */
+};
+
+static void tell(struct work *work)
+{
+    struct news *news = list_entry(work, struct news, work);
+    struct instance *instance = news->instance;
+
+    if (instance->opened)
+        table_of(instance).settled(instance->self, &news->place);
+    free(news);
+}
+
+void instance_settled(struct instance *instance, const tr_place *place)
+{
+    size_t room = place->source.len + place->db.len + place->stream.len + place->seq.len;
+    struct news *news;
+    char *at;
+
+    if (!instance->worker || instance->ended || !table_of(instance).settled)
         return;
-    news = mem_zero(1, sizeof(*news) + len);
-    at = news->text;
+    news = mem_zero(1, sizeof(*news) + room);
+    at = (char *)(news + 1);
     news->instance = instance;
     news->place = (tr_place){.size = sizeof(news->place)};
     news->place.source = put(&at, place->source);
@@ -62,4 +205,11 @@ void instance_settled(struct instance *instance, const tr_place *place)
     news->place.seq = put(&at, place->seq);
     news->work.run = tell;
     instance_post(instance, &news->work);
+}
+
+const void *ext_position_table(void)
+{
+    static const tr_position_host table = {.size = sizeof(table), .answer = position_answer};
+
+    return &table;
 }

@@ -9,6 +9,8 @@
 
 #include "plugin/instance.h"
 
+#include <tailrace/ext/position.h>
+
 struct position_ask;
 
 /* What is asked; copied. */
@@ -30,8 +32,7 @@ struct position_ask *instance_ask_position(struct instance *instance,
 /* No answer is wanted any more. NULL is fine. */
 void position_cancel(struct position_ask *ask);
 
-/* The checkpoint of the stream is durable. Nothing happens if the plugin does not want to know.
- */
-void instance_committed(struct instance *instance, tr_str stream, tr_str seq);
+/* A checkpoint is durable; copied. Nothing happens if the plugin does not want to know. */
+void instance_settled(struct instance *instance, const tr_place *place);
 
 #endif

@@ -203,9 +203,16 @@ AT(tr_begin, stream, 48, 16);
 AT(tr_begin, seq, 64, 16);
 SIZE(tr_begin, 80);
 
+AT(tr_place, size, 0, 4);
+AT(tr_place, source, 8, 16);
+AT(tr_place, db, 24, 16);
+AT(tr_place, stream, 40, 16);
+AT(tr_place, seq, 56, 16);
+SIZE(tr_place, 72);
+
 AT(tr_position, size, 0, 4);
 AT(tr_position, begin, 8, 8);
-AT(tr_position, committed, 16, 8);
+AT(tr_position, settled, 16, 8);
 SIZE(tr_position, 24);
 
 AT(tr_position_host, size, 0, 4);

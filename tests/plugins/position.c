@@ -43,10 +43,10 @@ static void begin(tr_self *self, const tr_begin *it)
         abort();
 }
 
-static void committed(tr_self *self, tr_str stream, tr_str seq)
+static void settled(tr_self *self, const tr_place *place)
 {
-    snprintf(told, sizeof(told), "%.*s %.*s", (int)stream.len, stream.ptr, (int)seq.len,
-             seq.ptr);
+    snprintf(told, sizeof(told), "%.*s %.*s", (int)place->stream.len, place->stream.ptr,
+             (int)place->seq.len, place->seq.ptr);
     if (later)
         host_table(self)->answer(self->host, later, TR_STR("\"later\""));
     later = 0;
@@ -60,7 +60,7 @@ static tr_status process(tr_self *self, const tr_batch *batch, tr_outcome *outco
 
 static const void *get_ext(const char *id)
 {
-    static const tr_position table = {sizeof(table), begin, committed};
+    static const tr_position table = {sizeof(table), begin, settled};
 
     return strcmp(id, TR_EXT_POSITION) == 0 ? &table : NULL;
 }

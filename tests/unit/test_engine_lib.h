@@ -15,8 +15,6 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-#include <tailrace/ext/position.h>
-
 static const tr_option sink_options[] = {
     {.name = "where", .type = TR_TYPE_STRING, .flags = TR_OPTION_REQUIRED},
     {.name = "size", .type = TR_TYPE_INT, .dflt = "5", .min = 1, .max = 10},
@@ -33,7 +31,7 @@ static tr_status pass_on(tr_self *self, const tr_batch *batch, const tr_change *
 /* What "placed" says of where to begin, and what it was told. */
 static struct {
     bool never; /* it does not answer                                                      */
-    char seq[32], committed[32];
+    char seq[32], settled[32];
 } placed;
 
 static void placed_begin(tr_self *self, const tr_begin *begin)
@@ -45,16 +43,16 @@ static void placed_begin(tr_self *self, const tr_begin *begin)
         table->answer(host, begin->question, str_c(placed.seq));
 }
 
-static void placed_committed(tr_self *self, tr_str stream, tr_str seq)
+static void placed_settled(tr_self *self, const tr_place *place)
 {
-    (void)self, (void)stream;
-    snprintf(placed.committed, sizeof(placed.committed), STR_FMT, STR_ARG(seq));
+    (void)self;
+    snprintf(placed.settled, sizeof(placed.settled), STR_FMT, STR_ARG(place->seq));
 }
 
 static const void *placed_get_ext(const char *id)
 {
     static const tr_position table = {
-        .size = sizeof(table), .begin = placed_begin, .committed = placed_committed};
+        .size = sizeof(table), .begin = placed_begin, .settled = placed_settled};
 
     return strcmp(id, TR_EXT_POSITION) == 0 ? &table : NULL;
 }

@@ -18,7 +18,7 @@ static void set_up(struct site *site, int rows)
 
     site_init(site);
     placed.never = false;
-    placed.seq[0] = placed.committed[0] = '\0';
+    placed.seq[0] = placed.settled[0] = '\0';
     site_configure(site, RULE);
     site_add_rows(site, 1, rows);
     snprintf(path, sizeof(path), "%s/rows", site->dir);
@@ -54,7 +54,7 @@ static void its_position_counts_over_the_rule(void **state)
     batch = once(&site);
     assert_int_equal(batch.count, 2);
     assert_int_equal(batch.rows[0], 4);
-    assert_int_equal(atoi(placed.committed), 5 * ROW);
+    assert_int_equal(atoi(placed.settled), 5 * ROW);
     site_fini(&site);
 }
 

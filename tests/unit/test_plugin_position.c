@@ -6,6 +6,9 @@
 #include "plugin/position.h"
 #include "test_plugin_lib.h"
 
+static const tr_place place = {
+    .size = sizeof(place), .stream = {"main/db@1", 9}, .seq = {"\"9-z\"", 5}};
+
 struct answer {
     int count;
     char seq[32];
@@ -64,7 +67,7 @@ static void a_plugin_without_it_is_not_asked(void **state)
     bench_start(&b, "sync", "");
     assert_false(instance_has_position(b.instance));
     assert_null(ask(&b, "blog", &answer));
-    instance_committed(b.instance, STR("main/db@1"), STR("1"));
+    instance_settled(b.instance, &place);
     bench_end(&b);
 }
 
@@ -90,7 +93,7 @@ static void checkpoints_are_told_and_an_answer_may_come_later(void **state)
     delivery_settle(&b, &d, 1);
     assert_int_equal(answer.count, 0);
     job_fini(&d.job);
-    instance_committed(b.instance, STR("main/db@1"), STR("\"9-z\""));
+    instance_settled(b.instance, &place);
     bench_until(&b, &answer.count, 1);
     assert_string_equal(answer.seq, "\"later\"");
     delivery_settle(&b, &d, 1);

@@ -25,13 +25,28 @@ typedef struct tr_place {
     tr_str seq; /* raw JSON, opaque: a reader of the feed goes on behind it                 */
 } tr_place;
 
+/* A position on a stream; the names are those of tr_batch. */
+typedef struct tr_place {
+    uint32_t size;
+    tr_str source, db, stream;
+    tr_str seq; /* whoever reads the feed goes on behind it                                 */
+} tr_place;
+
+/* Offered by the plugin; a function that is NULL is not called. */
 typedef struct tr_position {
     uint32_t size;
 
-    /* All up to this position is settled, and the host's checkpoint that says so is durable:
-     * what the plugin writes of it is never ahead of that. The last call of a stream counts;
-     * they come about as often as the rule's commit.interval, and all of them before flush().
-     *                                                                           [worker] */
+    /* Where to begin? tr_position_host.answer() says so, now or later, exactly once; until then
+     * nothing of the stream is read. Asked between start() and stop(), for each stream when it
+     * is taken up: of one of many databases each time that it has changed, so remember what was
+     * found out.                                                                [worker] */
+    void (*begin)(tr_self *self, const tr_begin *begin);
+
+    /* All up to this place is settled, and the host's checkpoint that says so is durable: what
+     * the plugin writes of it is never ahead of that. By its batches a plugin could not know:
+     * with several in flight a later change may be settled before an earlier one, and what the
+     * rule leaves out it never sees. The last call of a stream counts; they come about as often
+     * as the rule's commit.interval, and all of them before flush().            [worker] */
     void (*settled)(tr_self *self, const tr_place *place);
 } tr_position;
 
