@@ -9,6 +9,9 @@
 #include "sink.h"
 
 #include <tailrace/ext/explain.h>
+#include <tailrace/ext/timer.h>
+
+enum { HOUR_S = 3600 };
 
 static const char *const whats[] = {"row", "doc", "envelope", NULL};
 static const char *const fsyncs[] = {"batch", "interval", "never", NULL};
@@ -20,7 +23,8 @@ static const tr_option options_table[] = {
      .type = TR_TYPE_STRING,
      .flags = TR_OPTION_REQUIRED | TR_OPTION_OPERATOR,
      .offset = AT(path),
-     .help = "where to: a path, which may hold ${db_name}, or \"-\" for standard output"},
+     .help = "where to: a path, which may hold ${db_name}, ${date}, ${year}, ${month}, "
+             "${day} and ${hour}, in UTC, or \"-\" for standard output"},
     {.name = "what",
      .type = TR_TYPE_ENUM,
      .choices = whats,
@@ -67,10 +71,10 @@ enum { OPTIONS_COUNT = sizeof(options_table) / sizeof(options_table[0]) };
 struct tr_self {
     const tr_host *host;
     const tr_template_api *tmpl;
+    const tr_timer *timer;
     struct options options;
-    struct output_settings settings;
-    struct output outputs[OUTPUTS_MAX]; /* of the databases written last, the newest first  */
-    uint32_t outputs_count;
+    struct outputs outputs;
+    bool turn_is_set; /* a timer that looks whether the period of the files is over          */
     struct lines lines;
     int32_t *items;
     uint32_t items_cap;
@@ -117,86 +121,85 @@ static tr_status sink_open(const tr_host *host, tr_self **ret_self, tr_error *er
         return tr_fail(error, TR_EAGAIN, "out of memory");
     self->host = host;
     self->tmpl = host->get_ext(host, TR_EXT_TEMPLATE);
-    if (!self->tmpl) {
+    self->timer = host->get_ext(host, TR_EXT_TIMER);
+    if (!self->tmpl || !self->timer) {
+        const char *id = self->tmpl ? TR_EXT_TIMER : TR_EXT_TEMPLATE;
         free(self);
-        return tr_fail(error, TR_ENOSYS, "this host lacks the extension tr.template/1");
+        return tr_fail(error, TR_ENOSYS, "this host lacks the extension %s", id);
     }
     *ret_self = self;
     return TR_OK;
 }
 
-static void close_outputs(tr_self *self)
-{
-    while (self->outputs_count > 0)
-        output_fini(&self->outputs[--self->outputs_count]);
-}
-
 static tr_status sink_configure(tr_self *self, const tr_config *config, tr_error *error)
 {
     const struct options *options = &self->options;
+    struct output_settings *settings = &self->outputs.settings;
     tr_status status;
 
-    close_outputs(self);
-    status = read_options(self->host, config, &self->options, &self->settings.mode, error);
-    self->settings.host = self->host;
-    self->settings.fsync = options->fsync;
-    self->settings.fsync_interval_ms = options->fsync_interval_ms;
-    self->settings.rotate_size = (off_t)options->rotate_size;
-    self->settings.rotate_keep = (int)options->rotate_keep;
-    return status;
+    outputs_fini(&self->outputs);
+    status = read_options(self->host, config, &self->options, &settings->mode, error);
+    if (status != TR_OK)
+        return status;
+    self->outputs.path = options->path;
+    settings->host = self->host;
+    settings->fixed = path_fixed(options->path);
+    settings->fsync = options->fsync;
+    settings->fsync_interval_ms = options->fsync_interval_ms;
+    settings->rotate_size = (off_t)options->rotate_size;
+    settings->rotate_keep = (int)options->rotate_keep;
+    return TR_OK;
 }
 
 static tr_status sink_flush(tr_self *self, int64_t deadline_ms)
 {
-    tr_status status = TR_OK;
+    tr_status status = outputs_sync(&self->outputs, self->message);
 
     (void)deadline_ms;
-    for (uint32_t i = 0; i < self->outputs_count && self->options.fsync != FSYNC_NEVER; i++)
-        if (output_sync(&self->outputs[i], self->message) != TR_OK) {
-            tr_logf(self->host, TR_LOG_ERROR, "%s", self->message);
-            status = TR_FATAL;
-        }
+    if (status != TR_OK)
+        tr_logf(self->host, TR_LOG_ERROR, "%s", self->message);
     return status;
 }
 
 static tr_status sink_stop(tr_self *self, int64_t deadline_ms)
 {
     (void)deadline_ms;
-    close_outputs(self);
+    outputs_fini(&self->outputs);
     return TR_OK;
 }
 
 static void sink_close(tr_self *self)
 {
-    close_outputs(self);
+    outputs_fini(&self->outputs);
     lines_fini(&self->lines);
     free(self->items);
     tr_unbind(options_table, OPTIONS_COUNT, &self->options);
     free(self);
 }
 
-/* ---- which file ---- */
+/* ---- the turn of the day ---- */
 
-/* The output of a path, which becomes the first; the one used longest ago makes room. */
-static struct output *find_output(tr_self *self, const char *path)
+static void set_turn(tr_self *self);
+
+/* Nothing came since: a file of yesterday is not kept open for a batch of tomorrow. */
+static void on_turn(void *user)
 {
-    struct output found;
-    uint32_t i = 0;
+    tr_self *self = user;
 
-    while (i < self->outputs_count && strcmp(self->outputs[i].path, path) != 0)
-        i++;
-    if (i < self->outputs_count) {
-        found = self->outputs[i];
-    } else {
-        if (!output_init(&found, &self->settings, path))
-            return NULL;
-        if (self->outputs_count == OUTPUTS_MAX)
-            output_fini(&self->outputs[--self->outputs_count]);
-        i = self->outputs_count++;
-    }
-    memmove(self->outputs + 1, self->outputs, i * sizeof(found));
-    self->outputs[0] = found;
-    return &self->outputs[0];
+    self->turn_is_set = false;
+    if (outputs_turn(&self->outputs, time(NULL), self->message) != TR_OK)
+        tr_logf(self->host, TR_LOG_ERROR, "%s", self->message);
+    set_turn(self);
+}
+
+/* At the next full hour, the shortest period there is. */
+static void set_turn(tr_self *self)
+{
+    uint32_t left_ms = (uint32_t)(HOUR_S - time(NULL) % HOUR_S) * 1000;
+    uint64_t id;
+
+    if (!self->turn_is_set && self->outputs.count > 0 && path_has_time(self->options.path))
+        self->turn_is_set = self->timer->set(self->host, left_ms, on_turn, self, &id) == TR_OK;
 }
 
 /* ---- batches ---- */
@@ -232,21 +235,15 @@ static tr_status make_lines(tr_self *self, const tr_batch *batch, uint32_t *ret_
 
 static tr_status append(tr_self *self, const tr_batch *batch)
 {
-    struct output *output;
-    char *path;
+    tr_status status;
 
     if (self->lines.len == 0)
         return TR_OK;
     if (path_is_console(self->options.path))
         return console_write(&self->lines, self->message);
-    path = path_for(self->options.path, batch->db);
-    output = path ? find_output(self, path) : NULL;
-    free(path);
-    if (!output) {
-        snprintf(self->message, sizeof(self->message), "out of memory");
-        return TR_RETRY;
-    }
-    return output_append(output, &self->lines, self->message);
+    status = outputs_append(&self->outputs, batch->db, time(NULL), &self->lines, self->message);
+    set_turn(self);
+    return status;
 }
 
 static tr_status sink_process(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome)
@@ -269,7 +266,8 @@ static tr_status sink_explain(tr_self *self, const tr_batch *batch,
                               void (*line)(void *user, tr_str text), void *user)
 {
     bool console = path_is_console(self->options.path);
-    char *path = console ? strdup("standard output") : path_for(self->options.path, batch->db);
+    char *path = console ? strdup("standard output")
+                         : path_for(self->options.path, batch->db, time(NULL));
     uint32_t rejected;
     tr_status status = path ? make_lines(self, batch, &rejected) : TR_EAGAIN;
 

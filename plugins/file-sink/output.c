@@ -49,12 +49,16 @@ static void close_file(struct output *output)
     output->cut_to = -1;
 }
 
+static tr_status sync_unless_never(struct output *output, char *message)
+{
+    return output->settings->fsync == FSYNC_NEVER ? TR_OK : output_sync(output, message);
+}
+
 void output_fini(struct output *output)
 {
     char message[MESSAGE_MAX];
 
-    if (output->dirty && output->settings->fsync != FSYNC_NEVER)
-        (void)output_sync(output, message);
+    (void)sync_unless_never(output, message);
     close_file(output);
     free(output->path);
     output->path = NULL;
@@ -65,11 +69,13 @@ tr_status output_sync(struct output *output, char message[MESSAGE_MAX])
     if (!output->dirty)
         return TR_OK;
     /* After a failure the kernel may have dropped the pages: a second try would lie. */
-    if (fdatasync(output->fd) != 0) {
+    if (output->lost == 0 && fdatasync(output->fd) != 0)
+        output->lost = errno;
+    if (output->lost != 0) {
         (void)later(message,
                     "%.120s cannot be made durable: %s; what the disk has of it is not known, "
                     "check the disk and restart",
-                    output->path, strerror(errno));
+                    output->path, strerror(output->lost));
         return TR_FATAL;
     }
     output->dirty = false;
@@ -176,15 +182,54 @@ static tr_status judge_file(struct output *output, struct stat *ret_file, char *
     return mend(output, ret_file->st_size, message);
 }
 
+/* Who may read the files may look into their folders. */
+static mode_t folder_mode(mode_t mode)
+{
+    return mode | (mode & 0444) >> 2 | 0700;
+}
+
+static tr_status make_folders(const struct output *output, char *message)
+{
+    const struct output_settings *settings = output->settings;
+    char *path = strdup(output->path);
+    tr_status status = path ? TR_OK : later(message, "out of memory");
+
+    for (char *end = path ? strchr(path + settings->fixed + 1, '/') : NULL;
+         end && status == TR_OK; end = strchr(end + 1, '/')) {
+        *end = '\0';
+        if (mkdir(path, folder_mode(settings->mode)) == 0) {
+            if (settings->fsync != FSYNC_NEVER)
+                sync_folder(path);
+        } else if (errno != EEXIST) {
+            status = later(message, "the folder %.120s cannot be made: %s%s", path,
+                           strerror(errno), errno == ENOENT ? "; make the one above it" : "");
+        }
+        *end = '/';
+    }
+    free(path);
+    return status;
+}
+
+/* Not to block on a FIFO; reading is for the last line. */
+static int open_path(const struct output *output)
+{
+    return open(output->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
+                output->settings->mode);
+}
+
 static tr_status open_file(struct output *output, char *message)
 {
     const struct output_settings *settings = output->settings;
     struct stat file;
     tr_status status;
 
-    /* Not to block on a FIFO; reading is for the last line. */
-    output->fd = open(output->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
-                      settings->mode);
+    output->fd = open_path(output);
+    if (output->fd < 0 && errno == ENOENT) {
+        status = make_folders(output, message);
+        if (status != TR_OK)
+            return status;
+        output->fd = open_path(output);
+    }
     if (output->fd < 0)
         return later(message, "%.120s cannot be opened: %s%s", output->path, strerror(errno),
                      errno == ENOENT ? "; make its folder" : "");
@@ -251,21 +296,27 @@ static tr_status write_lines(struct output *output, const struct lines *lines, o
     return TR_OK;
 }
 
+static tr_status make_whole(struct output *output, char *message)
+{
+    if (output->cut_to >= 0)
+        cut_back(output, output->cut_to);
+    return output->cut_to < 0
+               ? TR_OK
+               : later(message, "%.120s cannot be cut back to its last whole batch: %s",
+                       output->path, strerror(errno));
+}
+
 /* The file is open, is still the one at its path, and ends in a whole line. */
 static tr_status make_ready(struct output *output, struct stat *ret_file, char *message)
 {
-    tr_status status = TR_OK;
+    tr_status status;
 
     if (output->fd >= 0 && fstat(output->fd, ret_file) == 0 && is_at_path(output, ret_file)) {
         if (output->cut_to < 0)
             return TR_OK;
-        cut_back(output, output->cut_to);
-        if (output->cut_to >= 0)
-            return later(message, "%.120s cannot be cut back to its last whole batch: %s",
-                         output->path, strerror(errno));
+        status = make_whole(output, message);
     } else {
-        if (output->dirty && output->settings->fsync != FSYNC_NEVER)
-            status = output_sync(output, message);
+        status = sync_unless_never(output, message);
         if (status != TR_OK)
             return status;
         close_file(output);
@@ -285,11 +336,6 @@ static bool is_due(const struct output *output)
             now_ms() - output->synced_ms >= settings->fsync_interval_ms);
 }
 
-static tr_status sync_before_rotation(struct output *output, char *message)
-{
-    return output->settings->fsync == FSYNC_NEVER ? TR_OK : output_sync(output, message);
-}
-
 tr_status output_append(struct output *output, const struct lines *lines,
                         char message[MESSAGE_MAX])
 {
@@ -299,7 +345,7 @@ tr_status output_append(struct output *output, const struct lines *lines,
 
     if (status == TR_OK && most > 0 && file.st_size > 0 &&
         file.st_size + (off_t)lines->len > most) {
-        status = sync_before_rotation(output, message);
+        status = sync_unless_never(output, message);
         if (status == TR_OK)
             status = rotate(output, message);
         file.st_size = 0;
@@ -308,5 +354,16 @@ tr_status output_append(struct output *output, const struct lines *lines,
         status = write_lines(output, lines, file.st_size, message);
     if (status == TR_OK && is_due(output))
         status = output_sync(output, message);
+    return status;
+}
+
+tr_status output_end(struct output *output, char message[MESSAGE_MAX])
+{
+    tr_status status = make_whole(output, message);
+
+    if (status == TR_OK)
+        status = sync_unless_never(output, message);
+    if (status == TR_OK)
+        output_fini(output);
     return status;
 }

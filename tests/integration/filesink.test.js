@@ -119,6 +119,57 @@ test('${db_name} makes a file for each database, and none leads elsewhere', asyn
     assert.equal(linesOf(path.join(path.dirname(file), name)).length, 2);
 });
 
+/* Runs, and gives the days on which that may have been. */
+async function onceOn(site) {
+    const today = () => new Date().toISOString().slice(0, 10);
+    const began = today();
+    await site.once();
+    return [began, today()];
+}
+
+test('${date} is the day of the writing, in UTC', async (t) => {
+    const filled = await makeFilled(couch, 3);
+    const { site } = siteTo(t, filled, {}, { name: 'x-${date}.ndjson' });
+    const days = await onceOn(site);
+    const [name, ...more] = fs.readdirSync(site.dir).filter((n) => n.startsWith('x-'));
+    assert.deepEqual(more, []);
+    assert.ok(days.map((day) => `x-${day}.ndjson`).includes(name), name);
+    assert.deepEqual(sortedIds(linesOf(path.join(site.dir, name))), filled.ids);
+});
+
+test('folders with variables in their names are made, with those below', async (t) => {
+    const filled = await makeFilled(couch, 3);
+    const name = '${db_name}/${year}/${month}-${day}/rows/${hour}.ndjson';
+    const { site } = siteTo(t, filled, { mode: '0600' }, { name });
+    const days = await onceOn(site);
+    const [year] = fs.readdirSync(path.join(site.dir, filled.db));
+    const [day] = fs.readdirSync(path.join(site.dir, filled.db, year));
+    assert.ok(days.includes(`${year}-${day}`), `${year} ${day}`);
+    const folder = path.join(site.dir, filled.db, year, day, 'rows');
+    const [file] = fs.readdirSync(folder);
+    assert.match(file, /^\d\d\.ndjson$/);
+    assert.deepEqual(sortedIds(linesOf(path.join(folder, file))), filled.ids);
+    assert.equal(fs.statSync(folder).mode & 0o777, 0o700);
+});
+
+test('folders without variables are waited for', async (t) => {
+    const filled = await makeFilled(couch, 3);
+    const { site } = siteTo(t, filled, {}, { name: 'later/${db_name}/x.ndjson' });
+    const daemon = site.start();
+    await daemon.waitForLog(/later\/\S+ cannot be made: .*make the one above it/);
+    fs.mkdirSync(path.join(site.dir, 'later'));
+    const file = path.join(site.dir, 'later', filled.db, 'x.ndjson');
+    await waitFor(() => linesOf(file).length === 3, 'the lines');
+    assert.equal((await daemon.stop()).code, 0);
+});
+
+test('explain names the file of today', async (t) => {
+    const { site } = siteTo(t, { db: 'any' }, {}, { name: '${db_name}-${date}.ndjson' });
+    fs.writeFileSync(`${site.dir}/doc.json`, '{"_id":"a"}');
+    const run = await tailrace(site.args('explain', 'any', `${site.dir}/doc.json`));
+    assert.match(run.stdout, /append to \S*\/any-\d{4}-\d\d-\d\d\.ndjson\n/);
+});
+
 test('"-" is standard output', async (t) => {
     const filled = await makeFilled(couch, 20);
     const { site } = siteTo(t, filled, {}, { name: '-' });
@@ -268,7 +319,8 @@ test('a full disk leaves no half line and no line twice, and it goes on unaided'
 test('check refuses what cannot work and says what to do', async (t) => {
     await refused(t, { path: 'relative.ndjson' }, /not absolute/);
     await refused(t, { path: '/tmp/' }, /folder/);
-    await refused(t, { path: '/tmp/$change.id' }, /\$\{db_name\}/);
+    await refused(t, { path: '/tmp/$change.id' }, /\$\{db_name\}, \$\{date\}/);
+    await refused(t, { path: '/tmp/${minute}' }, /begins no variable/);
     await refused(t, { mode: '0888' }, /octal/);
     await refused(t, { mode: '0440' }, /owner may not write/);
     await refused(t, { what: 'rows' }, /did you mean/);
