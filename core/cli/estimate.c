@@ -79,7 +79,7 @@ void estimate_take(struct estimate *estimate, const struct engine_progress *prog
     if (estimate->goal > 0) {
         view.percent = percent_of(progress->settled, estimate->goal);
         view.left_s = seconds_left(progress->settled, estimate->goal, rows);
-    } else if (progress->listed && progress->databases > 1) {
+    } else if (progress->listed && progress->databases > 1 && ms >= SEEN_MS) {
         view.percent = percent_of(progress->read, progress->databases);
         view.left_s = seconds_left(progress->read, progress->databases, databases);
     }
@@ -90,9 +90,9 @@ void estimate_take(struct estimate *estimate, const struct engine_progress *prog
 
 /* ---- the words ---- */
 
-enum part { PERCENT, DATABASES, ROWS, RATE, LEFT, PARTS };
+enum part { PERCENT, BAR, DATABASES, ROWS, RATE, LEFT, PARTS };
 
-enum { PART_SIZE = 96, NUMBER_SIZE = 32 };
+enum { PART_SIZE = 96, NUMBER_SIZE = 32, BAR_WIDTH = 20 };
 
 /* "1,234,567", whatever the locale. */
 static const char *number(uint64_t value, char text[NUMBER_SIZE])
@@ -107,6 +107,14 @@ static const char *number(uint64_t value, char text[NUMBER_SIZE])
     }
     text[at] = '\0';
     return text;
+}
+
+static void write_bar(int percent, char part[PART_SIZE])
+{
+    static const char full[BAR_WIDTH + 1] = "====================";
+    int done = percent * BAR_WIDTH / 100;
+
+    snprintf(part, PART_SIZE, "[%.*s%*s]", done, full, BAR_WIDTH - done, "");
 }
 
 static void write_left(int64_t s, char part[PART_SIZE])
@@ -139,8 +147,10 @@ static void write_parts(const struct estimate_view *view, char parts[PARTS][PART
 
     for (int i = 0; i < PARTS; i++)
         parts[i][0] = '\0';
-    if (view->percent >= 0)
+    if (view->percent >= 0) {
         snprintf(parts[PERCENT], PART_SIZE, "%3d%%", view->percent);
+        write_bar(view->percent, parts[BAR]);
+    }
     write_databases(&view->progress, parts[DATABASES]);
     snprintf(parts[ROWS], PART_SIZE, "%s row%s", number(view->progress.received, text),
              view->progress.received == 1 ? "" : "s");
@@ -163,7 +173,7 @@ static size_t join(char parts[PARTS][PART_SIZE], char text[ESTIMATE_LINE])
 
 void estimate_write(const struct estimate_view *view, size_t width, char text[ESTIMATE_LINE])
 {
-    static const enum part least_first[] = {RATE, ROWS, DATABASES, LEFT};
+    static const enum part least_first[] = {BAR, RATE, ROWS, DATABASES, LEFT};
     char parts[PARTS][PART_SIZE];
     size_t dropped = 0;
 

@@ -30,7 +30,8 @@ struct estimate_view {
 };
 
 /* Takes note of where it is at `now_ms`, and says what follows from that. By rows, once it was
- * known of every database how many wait; else by databases, if there are several. */
+ * known of every database how many wait; else by databases, if there are several and the server
+ * had the time to say how many rows wait. */
 void estimate_take(struct estimate *estimate, const struct engine_progress *progress,
                    int64_t now_ms, struct estimate_view *ret_view);
 

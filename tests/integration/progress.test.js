@@ -50,7 +50,7 @@ async function gatedSite(t, count = 50) {
 const onTerminal = (t, site, words = [], options) =>
     startOnTerminal(t, site.args('run', '--once', ...words), options);
 
-const HALF = /^ 50% {2}0 of 1 database {2}\d+ rows/;
+const HALF = /^ 50% {2}\[={10} {10}\] {2}0 of 1 database {2}\d+ rows/;
 const showsHalf = (screen) => HALF.test(screen.bottom());
 
 /* Nothing is on the screen but whole lines of a log, and the next thing is written below. */
@@ -86,7 +86,7 @@ test('log lines scroll above the line, and none of both is torn', async (t) => {
     const site = makeSite(t, couch, { rules: { r: toHook(hook, [filled.db]) } });
     const run = onTerminal(t, site, ['--log-level', 'debug'], { rows: 6 });
     const screen = await run.until(
-        (it) => /  0%  1 of 1 database  1 row/.test(it.bottom()) && hook.offered.length > 30,
+        (it) => /^ {2}0% {2}\[ {20}\] {2}1 of 1 database {2}1 row/.test(it.bottom()) && hook.offered.length > 30,
     );
     assert.doesNotMatch(screen.lines.slice(0, -1).join('\n'), /of 1 database/);
     fails = false;

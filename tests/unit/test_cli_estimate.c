@@ -132,6 +132,19 @@ static void many_databases_are_counted_where_rows_are_not_known(void **state)
     assert_int_equal(view.left_s, 31);
 }
 
+static void databases_are_not_counted_before_a_server_could_tell_of_rows(void **state)
+{
+    struct estimate estimate = {0};
+    struct engine_progress now = many(1, 2);
+
+    (void)state;
+    take(&estimate, 0, (struct engine_progress){0});
+    assert_int_equal(take(&estimate, 500, now).percent, -1);
+    now.pending = 90;
+    now.untold = 0;
+    assert_int_equal(take(&estimate, 750, now).percent, 10);
+}
+
 static void what_was_read_and_is_not_settled_is_to_be_done_too(void **state)
 {
     struct estimate estimate = {0};
@@ -225,6 +238,9 @@ static const struct estimate_view half = {
 static void a_line_leaves_out_what_matters_least(void **state)
 {
     (void)state;
+    assert_line(&half, 99,
+                " 50%  [==========          ]  617,283 of 1,234,567 databases  1,000 rows  "
+                "4,312 rows/s  1:05 left");
     assert_line(&half, 79,
                 " 50%  617,283 of 1,234,567 databases  1,000 rows  4,312 rows/s  1:05 left");
     assert_line(&half, 72, " 50%  617,283 of 1,234,567 databases  1,000 rows  1:05 left");
@@ -233,6 +249,22 @@ static void a_line_leaves_out_what_matters_least(void **state)
     assert_line(&half, 10, " 50%");
     assert_line(&half, 2, " 5");
     assert_line(&half, 0, "");
+}
+
+static void assert_bar(int percent, const char *want)
+{
+    struct estimate_view view = {.percent = percent, .left_s = -1};
+
+    assert_line(&view, 79, want);
+}
+
+static void a_bar_is_as_long_as_what_is_done(void **state)
+{
+    (void)state;
+    assert_bar(0, "  0%  [                    ]  listing databases  0 rows  0 rows/s");
+    assert_bar(5, "  5%  [=                   ]  listing databases  0 rows  0 rows/s");
+    assert_bar(99, " 99%  [=================== ]  listing databases  0 rows  0 rows/s");
+    assert_bar(100, "100%  [====================]  listing databases  0 rows  0 rows/s");
 }
 
 static void no_line_is_wider_than_it_may_be(void **state)
@@ -289,6 +321,7 @@ int main(void)
         cmocka_unit_test(rows_that_are_written_meanwhile_are_to_be_done_too),
         cmocka_unit_test(one_database_that_says_nothing_has_no_percent),
         cmocka_unit_test(many_databases_are_counted_where_rows_are_not_known),
+        cmocka_unit_test(databases_are_not_counted_before_a_server_could_tell_of_rows),
         cmocka_unit_test(what_was_read_and_is_not_settled_is_to_be_done_too),
         cmocka_unit_test(databases_that_are_not_all_listed_make_no_percent),
         cmocka_unit_test(two_seconds_pass_before_time_left_is_told),
@@ -297,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_rule_that_takes_its_rows_along_is_no_negative_rate),
         cmocka_unit_test(numbers_near_the_end_of_their_range_are_no_trouble),
         cmocka_unit_test(a_line_leaves_out_what_matters_least),
+        cmocka_unit_test(a_bar_is_as_long_as_what_is_done),
         cmocka_unit_test(no_line_is_wider_than_it_may_be),
         cmocka_unit_test(what_is_not_known_is_not_told),
         cmocka_unit_test(time_left_is_told_in_what_people_count_in),
