@@ -11,9 +11,17 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
-const { TestServer, spawnServer, sleep, waitFor } = require('../../tests/lib/couch');
+const { sleep, waitFor } = require('../../tests/lib/couch');
 const { startApi } = require('./api');
-const { say, paint, writeConfig, followFile, Tailrace } = require('./stage');
+const {
+    say,
+    paint,
+    openCouch,
+    accountOf,
+    writeConfig,
+    followFile,
+    Tailrace,
+} = require('./stage');
 
 const DIR = path.resolve(__dirname, '..', '..', 'build', 'quickstart');
 const TITLES = {
@@ -21,24 +29,6 @@ const TITLES = {
     ben: ['Kites', 'What lightning is'],
     cleo: ['The library', 'The river', 'The lighthouse'],
 };
-
-/* The server to follow: the one that was named, or a test server. */
-async function openCouch(url) {
-    if (!url) {
-        const dir = path.join(DIR, 'couchdb');
-        const server = await spawnServer(dir, ['--port', '0', '--admin', 'admin:secret']);
-        return new TestServer(server.url, 'admin:secret', false, server.stop);
-    }
-    const { protocol, host, username, password } = new URL(url);
-    const auth = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    const couch = new TestServer(`${protocol}//${host}`, auth, true, null);
-    const { status } = await couch.get('/_all_dbs');
-    if (status !== 200)
-        throw new Error(
-            `${protocol}//${host}/_all_dbs answers ${status}: is it a CouchDB, and the user an admin?`,
-        );
-    return couch;
-}
 
 /* "user_", or something that begins like it where such databases are there already. */
 async function choosePrefix(couch) {
@@ -128,17 +118,17 @@ async function play(couch, tailrace, api, lines, conf, prefix) {
 
 /* The configuration of this folder with this run's addresses; returns its path. */
 async function configure(couch, api, prefix) {
-    const [user, password] = couch.auth.split(/:(.*)/s);
-    const source = couch.url.replace('://', `://${encodeURIComponent(user)}@`);
+    const { url, secrets } = accountOf(couch);
     const conf = writeConfig(
+        __dirname,
         DIR,
         [
-            ['http://admin@127.0.0.1:5984', source],
+            ['http://admin@127.0.0.1:5984', url],
             ['127.0.0.1:3000', api.address],
             ['/tmp/quickstart', DIR],
             ['"^user_"', `"^${prefix}"`],
         ],
-        { [new URL(couch.url).hostname]: { [user]: password } },
+        secrets,
     );
     say(
         'yellow',
@@ -153,7 +143,7 @@ async function main() {
     const { values } = parseArgs({ options: { couchdb: text, tree: text } });
     fs.rmSync(DIR, { recursive: true, force: true });
     fs.mkdirSync(DIR, { recursive: true });
-    const couch = await openCouch(values.couchdb);
+    const couch = await openCouch(DIR, values.couchdb);
     const tailrace = new Tailrace(values.tree);
     const lines = [];
     const api = await startApi((post, count) => {

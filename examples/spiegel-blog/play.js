@@ -13,8 +13,8 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
-const { TestServer, spawnServer, sleep, waitFor } = require('../../tests/lib/couch');
-const { say, paint, Tailrace } = require('../quickstart/stage');
+const { sleep, waitFor } = require('../../tests/lib/couch');
+const { say, paint, openCouch, accountOf, Tailrace } = require('../quickstart/stage');
 const { startApi } = require('./api');
 
 const DIR = path.resolve(__dirname, '..', '..', 'build', 'spiegel-blog');
@@ -24,25 +24,12 @@ const TITLES = {
     cleo: ['The library', 'The river', 'The lighthouse'],
 };
 
-/* The server to follow: the one that was named, or a test server. */
-async function openCouch(url) {
-    if (!url) {
-        const dir = path.join(DIR, 'couchdb');
-        const server = await spawnServer(dir, ['--port', '0', '--admin', 'admin:secret']);
-        return new TestServer(server.url, 'admin:secret', false, server.stop);
-    }
-    const { protocol, host, username, password } = new URL(url);
-    const auth = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    return new TestServer(`${protocol}//${host}`, auth, true, null);
-}
-
 /* The files of this folder with this run's addresses and names in them. */
 class Files {
     constructor(couch, api, suffix) {
-        const [user, password] = couch.auth.split(/:(.*)/s);
-        const host = couch.url.replace('://', `://${encodeURIComponent(user)}@`);
+        const { url, secrets } = accountOf(couch);
         this.replace = [
-            ['http://user@yourcouchdb.com:5984', host],
+            ['http://user@yourcouchdb.com:5984', url],
             ['user@yourapi.com', `user@${api.address}`],
             ['all_blog_posts', `all_blog_posts${suffix}`],
             ['/tmp/spiegel-blog', DIR],
@@ -50,8 +37,8 @@ class Files {
         ];
         const { 'yourapi.com': users } = JSON.parse(this.read('passwords.json'));
         this.passwords = { '127.0.0.1': users };
-        const own = (this.passwords[new URL(couch.url).hostname] ||= {});
-        own[user] = password;
+        for (const [host, own] of Object.entries(secrets))
+            this.passwords[host] = { ...this.passwords[host], ...own };
     }
 
     read(name, more = []) {
@@ -181,7 +168,7 @@ async function main() {
     const { values } = parseArgs({ options: { couchdb: text, tree: text } });
     fs.rmSync(DIR, { recursive: true, force: true });
     fs.mkdirSync(DIR, { recursive: true });
-    const couch = await openCouch(values.couchdb);
+    const couch = await openCouch(DIR, values.couchdb);
     const suffix = couch.isReal ? `_${crypto.randomBytes(3).toString('hex')}` : '';
     const blog = new Blog(couch, suffix);
     const tailrace = new Tailrace(values.tree);
