@@ -9,8 +9,8 @@
 
 static const char sql[] =
     "SELECT t.{rev}, EXISTS (SELECT FROM {replaced} r WHERE r.rule = $3 AND r.stream = $4 "
-    "AND md5($2)::uuid = ANY (r.events)) "
-    "FROM (SELECT) one LEFT JOIN {table} t ON t.{db} = $1 AND t.{id} = $2";
+    "AND md5($2::text)::uuid = ANY (r.events)) "
+    "FROM (SELECT) one LEFT JOIN {table} t ON t.{db} = $1 AND t.{id} = $2::text";
 
 static unsigned long generation(const char *rev)
 {

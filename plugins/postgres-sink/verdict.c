@@ -58,6 +58,10 @@ enum verdict verdict_of(tr_self *self, PGresult *result)
         verdict = VERDICT_REFUSED;
     if (result && verdict != VERDICT_DONE)
         take_words(self, result);
+    /* Only another connection finds out that it may write again, or finds the server that may.
+     */
+    if (verdict_is_state(result, "25006"))
+        session_close(self);
     PQclear(result);
     return verdict;
 }

@@ -30,8 +30,7 @@ const char *const write_tables[] = {
  * $9 owner, $10 how many changes are remembered. */
 #define GIVEN                                                                                  \
     "WITH mine AS (UPDATE {position} SET changes = changes + cardinality($1::text[]), "        \
-    "written = now() "                                                                         \
-    "WHERE rule = $7 AND stream = $8 AND owner = $9 RETURNING changes), "                      \
+    "written = now() WHERE rule = $7 AND stream = $8 AND owner = $9 RETURNING changes), "      \
     "given AS (SELECT g.id, g.rev, g.doc::jsonb AS doc, g.kind, "                              \
     "CASE WHEN g.seq <> 'null' THEN md5(concat_ws(' ', g.id, g.rev, g.seq))::uuid END "        \
     "AS event FROM mine, unnest($1::text[], $2::text[], $3::text[], $4::text[], "              \
@@ -210,11 +209,12 @@ static enum verdict make_tables(tr_self *self, int64_t deadline_ms)
                  "; make it, or set create_table = true");
         return VERDICT_LATER;
     }
-    for (int i = 0; write_tables[i] && verdict != VERDICT_LATER; i++) {
+    for (int i = 0; write_tables[i] && (verdict == VERDICT_DONE || verdict == VERDICT_REFUSED);
+         i++) {
         bool none;
         verdict = run(self, write_tables[i], &(struct params){.count = 0}, deadline_ms, &none);
     }
-    return verdict == VERDICT_MISSING ? VERDICT_LATER : VERDICT_DONE;
+    return verdict == VERDICT_REFUSED ? VERDICT_DONE : verdict;
 }
 
 /* Until it is done with the tables there and the position taken. */
