@@ -30,20 +30,6 @@ tr_status address_check(const char *option, const char *url, bool with_path, tr_
     return TR_OK;
 }
 
-tr_status address_check_database(const char *text, tr_error *error)
-{
-    for (const char *at = strchr(text, '$'); at; at = strchr(at + 1, '$')) {
-        if (strncmp(at, "$db_name", 8) == 0 || strncmp(at, "${db_name}", 10) == 0)
-            continue;
-        if (at[1] != '$')
-            return tr_fail(error, TR_EINVAL,
-                           "database has a $ that begins no variable; only $db_name is known "
-                           "here, and $$ is a $");
-        at++;
-    }
-    return TR_OK;
-}
-
 /* As CouchDB has them; a path of dots or a server's own endpoint is none. */
 static bool is_name(tr_str name)
 {
@@ -66,44 +52,28 @@ static void add_url(struct text *out, const char *url)
     text_add(out, tr_str_n(url, len));
 }
 
-static tr_status render_name(struct job *job, size_t *ret_len)
-{
-    tr_self *self = job->self;
-    struct text *name = &job->scratch;
-    tr_status status = TR_EINVAL;
-
-    name->len = 0;
-    *ret_len = 0;
-    for (size_t room = 256; status == TR_EINVAL; room = *ret_len) {
-        if (!text_reserve(name, room))
-            return TR_RETRY;
-        status = self->tmpl->render(self->database, job->batch, tr_batch_at(job->batch, 0),
-                                    name->ptr, name->cap, ret_len);
-        if (status == TR_EINVAL && *ret_len <= name->cap)
-            return TR_REJECT;
-    }
-    return status;
-}
-
 tr_status address_make(struct job *job, char ret_why[MESSAGE_MAX])
 {
     const struct options *options = &job->self->options;
-    size_t len = 0;
 
     add_url(&job->target, options->url);
-    if (job->self->database) {
-        tr_status status = render_name(job, &len);
+    if (job->self->name) {
+        tr_status status;
+        tr_str name;
 
-        if (status == TR_RETRY)
+        job->scratch.len = 0;
+        status = name_make(job->self->name, job->batch->db, &job->scratch, ret_why);
+        if (status != TR_OK)
             return status;
-        if (status != TR_OK || !is_name(tr_str_n(job->scratch.ptr, len))) {
+        name = text_str(&job->scratch);
+        if (!is_name(name)) {
             snprintf(ret_why, MESSAGE_MAX,
                      "\"%.*s\" is no name of a database; mend the option database",
-                     (int)(len < 100 ? len : 100), len ? job->scratch.ptr : "");
+                     (int)(name.len < 100 ? name.len : 100), name.len ? name.ptr : "");
             return TR_REJECT;
         }
         text_add_c(&job->target, "/");
-        text_add_percent(&job->target, tr_str_n(job->scratch.ptr, len));
+        text_add_percent(&job->target, name);
     }
     if (!options->new_edits) {
         add_url(&job->source, options->source_url);

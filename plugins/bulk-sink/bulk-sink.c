@@ -18,16 +18,15 @@ static tr_status bulk_open(const tr_host *host, tr_self **ret_self, tr_error *er
     self->host = host;
     self->http = host->get_ext(host, TR_EXT_HTTP);
     self->json = host->get_ext(host, TR_EXT_JSON);
-    self->tmpl = host->get_ext(host, TR_EXT_TEMPLATE);
     self->timer = host->get_ext(host, TR_EXT_TIMER);
-    if (self->http && self->json && self->tmpl && self->timer) {
+    if (self->http && self->json && self->timer) {
         *ret_self = self;
         return TR_OK;
     }
     free(self);
     return tr_fail(error, TR_ENOSYS,
-                   "this host lacks an extension: tr.http/1, tr.json/1, tr.template/1 and "
-                   "tr.timer/1 are needed");
+                   "this host lacks an extension: tr.http/1, tr.json/1 and tr.timer/1 are "
+                   "needed");
 }
 
 static tr_status bulk_configure(tr_self *self, const tr_config *config, tr_error *error)
@@ -38,12 +37,9 @@ static tr_status bulk_configure(tr_self *self, const tr_config *config, tr_error
 
 static tr_status bulk_check(const tr_host *host, const tr_config *config, tr_error *error)
 {
-    tr_self self = {.host = host, .tmpl = host->get_ext(host, TR_EXT_TEMPLATE)};
-    tr_status status;
+    tr_self self = {.host = host};
+    tr_status status = options_load(&self, config, error);
 
-    if (!self.tmpl)
-        return tr_fail(error, TR_ENOSYS, "this host lacks tr.template/1");
-    status = options_load(&self, config, error);
     options_free(&self);
     return status;
 }

@@ -5,6 +5,7 @@
  *     bulk-sink.c  the descriptor, and an instance's life
  *     options.c    the table of options, and what a table cannot say
  *     address.c    the databases of a batch, as URLs
+ *     name.c       the name of the target, made of the source's
  *     plan.c       what a change asks for: its kind, its document as it is sent
  *     batch.c      a batch: one round after the other, and its outcome
  *     request.c    one request of a round
@@ -32,7 +33,6 @@
 
 #include <tailrace/bulk.h>
 #include <tailrace/ext/http.h>
-#include <tailrace/ext/template.h>
 #include <tailrace/ext/timer.h>
 
 enum {
@@ -50,7 +50,7 @@ enum { ATTACHMENTS_REJECT, ATTACHMENTS_DROP };
 
 /* Options as tr_bind() fills them in. */
 struct options {
-    char *url, *database, *source_url, *ca_file, *proxy;
+    char *url, *database, *pattern, *source_url, *ca_file, *proxy;
     int64_t q, n, timeout_ms, connect_timeout_ms, max_connections;
     int32_t new_edits, create_target, on_conflict, deletes, attachments;
     int32_t deny_private, insecure;
@@ -94,16 +94,15 @@ struct tr_self {
     const tr_host *host;
     const tr_http *http;
     const tr_json *json;
-    const tr_template_api *tmpl;
     const tr_timer *timer;
     struct options options;
-    tr_template *database; /* NULL: `url` is the database's                                */
+    struct name *name; /* NULL: `url` is the database's                                    */
     tr_http_client *client;
     uint32_t most; /* documents of a request, as the server bears them; 0: no limit        */
 };
 
 /* options.c [control] */
-enum { OPTIONS_COUNT = 17 };
+enum { OPTIONS_COUNT = 18 };
 extern const tr_option bulk_options[OPTIONS_COUNT];
 tr_status options_load(tr_self *self, const tr_config *config, tr_error *error);
 void options_free(tr_self *self);
@@ -111,8 +110,6 @@ void options_free(tr_self *self);
 /* address.c */
 /* http(s)://HOST, with a path if `with_path` says so; `option` is its name for the error. */
 tr_status address_check(const char *option, const char *url, bool with_path, tr_error *error);
-/* $db_name is the only variable. */
-tr_status address_check_database(const char *text, tr_error *error);
 /* Fills job->target and job->source. TR_REJECT: there can be no such database, `ret_why` says
  * why. TR_RETRY: no memory. */
 tr_status address_make(struct job *job, char ret_why[MESSAGE_MAX]);
@@ -120,6 +117,17 @@ tr_status address_make(struct job *job, char ret_why[MESSAGE_MAX]);
 tr_str address_server(const char *url);
 /* The last segment of a URL. */
 tr_str address_name(tr_str url);
+
+/* name.c */
+struct name;
+/* `pattern` may be NULL. Free with name_free(). */
+tr_status name_new(const char *text, const char *pattern, struct name **ret_name,
+                   tr_error *error);
+void name_free(struct name *name);
+/* Appends the name for the source's database. TR_REJECT: there is none, and why. TR_RETRY: no
+ * memory. */
+tr_status name_make(const struct name *name, tr_str db, struct text *out,
+                    char ret_why[MESSAGE_MAX]);
 
 /* plan.c */
 /* What the change `i` is. Settles what is skipped or refused. */

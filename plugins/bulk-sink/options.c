@@ -20,7 +20,13 @@ const tr_option bulk_options[OPTIONS_COUNT] = {
     {.name = "database",
      .type = TR_TYPE_STRING,
      .offset = AT(database),
-     .help = "the database at the server of url; may hold $db_name, as \"copy_$db_name\""},
+     .help = "the database at the server of url; may hold $db_name, as \"copy_$db_name\", and "
+             "$1, ${name} of database_pattern"},
+    {.name = "database_pattern",
+     .type = TR_TYPE_REGEX,
+     .offset = AT(pattern),
+     .help = "matched against the name of the source's database; its groups make the target's: "
+             "\"^user_(.*)$\" and database = \"copy_$1\""},
     {.name = "new_edits",
      .type = TR_TYPE_BOOL,
      .dflt = "true",
@@ -116,12 +122,14 @@ static tr_status judge(const struct options *options, tr_error *error)
 {
     tr_status status = address_check("url", options->url, !options->database, error);
 
-    if (status == TR_OK && options->database)
-        status = address_check_database(options->database, error);
     if (status == TR_OK && options->source_url)
         status = address_check("source_url", options->source_url, false, error);
     if (status != TR_OK)
         return status;
+    if (options->pattern && !options->database)
+        return tr_fail(
+            error, TR_EINVAL,
+            "database_pattern makes nothing without database; set it, as \"copy_$1\"");
     if (!options->new_edits && !options->source_url)
         return tr_fail(error, TR_EINVAL,
                        "new_edits = false needs the history of each document, which the feed "
@@ -141,15 +149,13 @@ tr_status options_load(tr_self *self, const tr_config *config, tr_error *error)
     if (status == TR_OK)
         status = judge(options, error);
     if (status == TR_OK && options->database)
-        status = self->tmpl->compile(tr_str_c(options->database), TR_PLACE_TEXT,
-                                     &self->database, error);
+        status = name_new(options->database, options->pattern, &self->name, error);
     return status;
 }
 
 void options_free(tr_self *self)
 {
-    if (self->database)
-        self->tmpl->free(self->database);
-    self->database = NULL;
+    name_free(self->name);
+    self->name = NULL;
     tr_unbind(bulk_options, OPTIONS_COUNT, &self->options);
 }

@@ -8,10 +8,17 @@
 
 enum { NAME_MAX_BYTES = 63 }; /* longer ones PostgreSQL would cut                          */
 
+static bool is_word(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+           (c >= 'A' && c <= 'Z');
+}
+
 static tr_status check_variables(const char *text, tr_error *error)
 {
     for (const char *at = strchr(text, '$'); at; at = strchr(at + 1, '$')) {
-        if (strncmp(at, "$db_name", 8) == 0 || strncmp(at, "${db_name}", 10) == 0)
+        if (strncmp(at, "${db_name}", 10) == 0 ||
+            (strncmp(at, "$db_name", 8) == 0 && !is_word(at[8])))
             continue;
         if (at[1] != '$')
             return tr_fail(error, TR_EINVAL,

@@ -132,6 +132,48 @@ test('the target is named after the source, and made with q and n', async (t) =>
     if (couch.isReal) assert.equal(cluster.q, 1);
 });
 
+test('the target is named by what a pattern matches of the source', async (t) => {
+    const names = ['ada', 'bob'].map((user) => uniqueDb(user));
+    for (const name of names) await makeFilled(couch, 2, { name: `user_${name}` });
+    for (const [pattern, database] of [
+        ['^user_(.*)$', 'copy_$1_of'],
+        ['^user_(?<who>.*)$', 'named_${who}$$'],
+        ['^(user)_(x)?', '${1}s+$2$db_name'],
+    ]) {
+        const site = siteTo(t, 'any', {
+            url: `${serverUrl(couch)}/`,
+            database_pattern: pattern,
+            database,
+            create_target: true,
+        });
+        const { r } = site.parts.rules;
+        site.write({ rules: { r: { ...r, databases: names.map((name) => `user_${name}`) } } });
+        await site.once();
+        for (const name of names) {
+            const to = { copy: `copy_${name}_of`, name: `named_${name}$` };
+            const made = to[database.slice(0, 4)] || `users+user_${name}`;
+            couch.made.push(`/${encodeURIComponent(made)}`);
+            assert.equal(Object.keys(await docsOf(couch.made.at(-1))).length, 2, made);
+        }
+        assert.deepEqual(await lettersOf(site), []);
+    }
+});
+
+test('a database that the pattern does not match, or not in time, makes dead letters', async (t) => {
+    const { db } = await makeFilled(couch, 2, { name: uniqueDb(`t${'a'.repeat(40)}`) });
+    for (const [database_pattern, error] of [
+        ['^user_(.*)$', /database_pattern does not match/],
+        ['^t(a+)+$', /database_pattern gave up on/],
+    ]) {
+        const url = serverUrl(couch);
+        const site = siteTo(t, db, { url, database_pattern, database: 'copy_$1' });
+        await site.once();
+        const letters = await lettersOf(site);
+        assert.equal(letters.length, 2);
+        assert.match(letters[0].error, error);
+    }
+});
+
 test('a target that is missing is waited for', async (t) => {
     const { db, where } = await makeFilled(couch, 3);
     const to = `/${uniqueDb()}`;
@@ -332,6 +374,14 @@ for (const [what, options, pattern] of [
     ['a url without a database', { url: 'http://h' }, /url has no database/],
     ['a url with a query', { url: 'http://h/x?y' }, /url is not http\(s\):\/\/HOST\/DATABASE/],
     ['a variable of a document', { database: 'x_$change.id' }, /only \$db_name is known/],
+    ['a group without a pattern', { database: 'x_$1' }, /only \$db_name is known/],
+    [
+        'a group that the pattern lacks',
+        { database: 'x_$2', database_pattern: '(.)' },
+        /database has \$2, which is no variable/,
+    ],
+    ['a pattern alone', { database_pattern: '(.)' }, /makes nothing without database/],
+    ['a wrong pattern', { database: 'x', database_pattern: '(' }, /missing closing/],
     ['no source to ask', { new_edits: false, source_url: undefined }, /set source_url/],
     ['q without create_target', { q: 2 }, /set create_target = true/],
     ['an unknown policy', { on_conflict: 'win' }, /overwrite/],

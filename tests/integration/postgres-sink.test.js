@@ -405,6 +405,7 @@ for (const [what, options, pattern] of [
     ['what is no conninfo', { conninfo: 'hst=h' }, /conninfo: invalid connection option "hst"/],
     ['a table without a name', { table: 'copies.' }, /neither NAME nor SCHEMA\.NAME/],
     ['a variable of a document', { table: 't_$change.id' }, /only \$db_name is known/],
+    ['a variable that is longer', { table: 't_$db_name_x' }, /only \$db_name is known/],
     ['a column without a name', { columns: { rev: '' } }, /columns\.rev is no name of a column/],
     ['an unknown policy', { deletes: 'hide' }, /mark/],
 ])
