@@ -220,9 +220,10 @@ bool answer_make_target(struct job *job, const tr_http_response *response)
     if (options->n > 0)
         snprintf(path + len, sizeof(path) - (size_t)len, "%sn=%d", len > 0 ? "&" : "?",
                  (int)options->n);
-    request_send(
-        job, &(struct target_request){
-                 .method = "PUT", .database = &job->target, .path = path, .answered = made});
+    request_send(job, &(struct target_request){.method = "PUT",
+                                               .database = &job->target,
+                                               .path = tr_str_c(path),
+                                               .answered = made});
     return true;
 }
 
@@ -267,7 +268,7 @@ void answer_post(struct job *job)
 {
     request_send(job, &(struct target_request){.method = "POST",
                                                .database = &job->target,
-                                               .path = "/_bulk_docs",
+                                               .path = TR_STR("/_bulk_docs"),
                                                .body = text_str(&job->body),
                                                .answered = answered});
 }

@@ -21,6 +21,7 @@ void job_free(struct job *job)
 {
     text_fini(&job->target);
     text_fini(&job->source);
+    text_fini(&job->path);
     text_fini(&job->body);
     text_fini(&job->notes);
     text_fini(&job->scratch);
@@ -71,9 +72,15 @@ uint32_t job_time_left(const struct job *job)
 
 bool job_pick(struct job *job)
 {
+    uint32_t most = job->self->most, fetched = 0;
+
+    if (!job->self->options.new_edits)
+        fetched = fetch_most(job->self);
+    if (fetched > 0 && (most == 0 || fetched < most))
+        most = fetched;
     for (uint32_t i = 0; i < job->batch->count; i++)
         job->items[i].in_group = false;
-    if (!tr_bulk_next(&job->bulk, job->self->most))
+    if (!tr_bulk_next(&job->bulk, most))
         return false;
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
         job->items[job->bulk.group[k]].in_group = true;

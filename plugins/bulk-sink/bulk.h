@@ -11,6 +11,7 @@
  *     request.c    one request of a round
  *     look.c       what the target has, for changes that must fit to it   (new_edits true)
  *     fetch.c      documents with their revisions, from the source        (new_edits false)
+ *     found.c      what the source's answers have of them
  *     answer.c     what the answer to _bulk_docs means
  *     explain.c    tr.explain/1
  *     scan.c splice.c text.c   JSON as text
@@ -66,7 +67,7 @@ struct item {
     bool knows;     /* it was asked: `rev` is what the document has there; empty: nothing */
     bool in_group;  /* it is in the request under way, and no answer spoke of it yet     */
     bool posted;    /* and it is in its body, whatever became of it since                */
-    bool fetched, sent, missing, unclear; /* what the source said, see fetch.c             */
+    bool fetched, sent, missing, replaced, unclear; /* what the source said, see found.c   */
     struct part rev; /* in job->notes                                                     */
 };
 
@@ -76,11 +77,14 @@ struct job {
     const tr_batch *batch;
     tr_bulk bulk; /* its group is the request under way                                    */
     struct item *items;
-    bool made; /* the target was created in this batch: not once more                     */
-    bool late; /* the request under way was given up for the batch's time                 */
+    bool made;   /* the target was created in this batch: not once more                     */
+    bool late;   /* the request under way was given up for the batch's time                 */
+    bool newest; /* the source is asked for what replaced a revision                      */
+    uint32_t at; /* place in the group of the one document that it is asked for           */
 
     struct text target;  /* URL of the database                                            */
     struct text source;  /* the same of the source; empty with new_edits                   */
+    struct text path;    /* behind one of them                                             */
     struct text body;    /* of the request                                                 */
     struct text notes;   /* revisions of the target                                        */
     struct text scratch; /* two documents to compare; an id                                */
@@ -99,6 +103,7 @@ struct tr_self {
     struct name *name; /* NULL: `url` is the database's                                    */
     tr_http_client *client;
     uint32_t most; /* documents of a request, as the server bears them; 0: no limit        */
+    int64_t singles_until_ms; /* the source has no _bulk_get; then it is asked again      */
 };
 
 /* options.c [control] */
@@ -136,6 +141,9 @@ void plan_item(struct job *job, uint32_t i);
 void plan_add_doc(struct job *job, struct text *out, uint32_t i);
 /* Appends one that the source gave. False: it must not be sent. */
 bool plan_add_copy(struct job *job, struct text *out, const struct splice *splice);
+/* The same with the change's own document, which a transform has made of that revision. */
+bool plan_add_transformed(struct job *job, struct text *out, uint32_t i,
+                          const struct splice *splice);
 /* Whether the target's document is that of the change already. */
 bool plan_is_same(struct job *job, uint32_t i, tr_str there);
 
@@ -162,7 +170,7 @@ static inline bool job_waits(const struct job *job, uint32_t i)
 struct target_request {
     const char *method;
     const struct text *database; /* job->target or job->source                             */
-    const char *path;            /* behind it                                              */
+    tr_str path;                 /* behind it                                              */
     tr_str body;
     void (*answered)(struct job *job, const tr_http_response *response);
 };
@@ -182,7 +190,14 @@ void look_send(struct job *job);
 void look_add_body(struct job *job, struct text *out);
 void fetch_send(struct job *job);
 void fetch_add_body(struct job *job, struct text *out);
-const char *fetch_path(const tr_self *self);
+void fetch_add_path(const struct job *job, struct text *out);
+/* How many documents the source shall be asked for at once; 0: no limit. */
+uint32_t fetch_most(const tr_self *self);
+
+/* found.c [worker] */
+/* The "results" of _bulk_get; the answer about one change by open_revs. */
+void found_take_results(struct job *job, tr_str results);
+void found_take_one(struct job *job, uint32_t i, tr_str docs);
 
 /* answer.c [worker] */
 /* Posts job->body. */

@@ -78,7 +78,14 @@ static void print_posts(struct printer *printer, struct job *job)
 
 static void print_copies(struct printer *printer, struct job *job)
 {
-    print_request(printer, &job->source, fetch_path(job->self));
+    struct text path = {0};
+
+    fetch_add_path(job, &path);
+    text_reserve(&path, 1);
+    if (!path.failed)
+        path.ptr[path.len] = '\0';
+    print_request(printer, &job->source, path.failed ? "" : path.ptr);
+    text_fini(&path);
     fetch_add_body(job, &printer->text);
     end_line(printer);
     print_request(printer, &job->target, "/_bulk_docs");

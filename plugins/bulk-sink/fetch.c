@@ -4,150 +4,191 @@
  * documents have none, and one that is sent without becomes a branch without ancestors, which
  * conflicts with all that the target has of it.
  *
- * A revision that was replaced meanwhile is answered by the newest of its branch, so that
- * nothing is lost when the source has compacted it away. Each revision that the row names is
- * asked for: the winner, or with the rule's all_leaves every one. Worker.
+ * Each revision that the row names is asked for, the winner or with the rule's all_leaves every
+ * one, and no newer one in its place: conditions and transforms have seen this one. What the
+ * source does not have any more is asked for once again, with latest: if there is something
+ * newer of its branch it was replaced meanwhile, and the newer state comes by the feed.
+ *
+ *     _bulk_get ──▶ documents ──▶ body ──▶ POST _bulk_docs
+ *         │            ▲ └─ missing ──▶ _bulk_get?latest ──▶ settled, or a dead letter
+ *         └─ 400, 404, 405: GET of one document after the other
+ *
+ * A server that has no _bulk_get is asked for it again after some minutes. Worker.
  */
 #include "bulk.h"
 
-#define WHAT "POST _bulk_get of the source"
+#define WHAT     "POST _bulk_get of the source"
+#define WHAT_ONE "GET of the source"
 
-const char *fetch_path(const tr_self *self)
+enum { SINGLES_MAX = 100, SINGLES_MS = 10 * 60 * 1000 };
+
+/* ---- questions ---- */
+
+/* Whether the change is asked about in this pass. */
+static bool is_wanted(const struct job *job, uint32_t i)
 {
-    return self->options.attachments == ATTACHMENTS_DROP
-               ? "/_bulk_get?revs=true&latest=true"
-               : "/_bulk_get?revs=true&latest=true&attachments=true";
+    const struct item *item = &job->items[i];
+
+    return job_waits(job, i) && !item->unclear &&
+           (!job->newest || (item->missing && !item->fetched));
 }
 
-static void add_question(struct text *out, const tr_json *json, tr_str id, tr_str raw_rev,
-                         const char **comma)
-{
-    text_add_c(out, *comma);
-    text_add_c(out, "{\"id\":");
-    text_add_string(out, json, id);
-    text_add_c(out, ",\"rev\":");
-    text_add(out, raw_rev);
-    text_add_c(out, "}");
-    *comma = ",";
-}
-
-/* The revisions of a row: [{"rev":"2-…"},…]. */
-static void add_questions(struct job *job, struct text *out, uint32_t i, const char **comma)
+/* Calls `add` for each revision of a change that is asked for, as raw JSON. What a transform
+ * has made of the winner says nothing of other leaves: they are not sent. */
+static void each_rev(struct job *job, uint32_t i, struct text *out,
+                     void (*add)(struct job *job, struct text *out, uint32_t i, tr_str rev))
 {
     const tr_change *change = tr_batch_at(job->batch, i);
-    const char *before = *comma;
+    struct text rev = {0};
+    bool some = false;
     struct scan scan;
     tr_str key, leaf;
 
-    if (scan_open(&scan, change->revs, '['))
+    if (!(change->flags & TR_CHANGE_TRANSFORMED) && scan_open(&scan, change->revs, '['))
         while (scan_next(&scan, &key, &leaf) == 1) {
-            tr_str rev = scan_find(leaf, "rev");
-            if (rev.len > 2 && rev.ptr[0] == '"')
-                add_question(out, job->self->json, change->id, rev, comma);
+            tr_str raw = scan_find(leaf, "rev");
+            if (raw.len > 2 && raw.ptr[0] == '"') {
+                add(job, out, i, raw);
+                some = true;
+            }
         }
-    if (*comma == before && before[0] == '\0') {
-        struct text rev = {0};
-        text_add_string(&rev, job->self->json, change->rev);
-        add_question(out, job->self->json, change->id, text_str(&rev), comma);
-        text_fini(&rev);
-    }
+    if (some)
+        return;
+    text_add_string(&rev, job->self->json, change->rev);
+    add(job, out, i, text_str(&rev));
+    out->failed |= rev.failed;
+    text_fini(&rev);
+}
+
+/* Between elements of an array that `out` ends within. */
+static void add_comma(struct text *out)
+{
+    if (out->len > 0 && out->ptr[out->len - 1] != '[')
+        text_add_c(out, ",");
+}
+
+static void add_question(struct job *job, struct text *out, uint32_t i, tr_str rev)
+{
+    add_comma(out);
+    text_add_c(out, "{\"id\":");
+    text_add_string(out, job->self->json, tr_batch_at(job->batch, i)->id);
+    text_add_c(out, ",\"rev\":");
+    text_add(out, rev);
+    text_add_c(out, "}");
+}
+
+static void add_rev(struct job *job, struct text *out, uint32_t i, tr_str rev)
+{
+    (void)job, (void)i;
+    add_comma(out);
+    text_add(out, rev);
 }
 
 void fetch_add_body(struct job *job, struct text *out)
 {
-    const char *comma = "";
-
     text_add_c(out, "{\"docs\":[");
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
-        add_questions(job, out, job->bulk.group[k], &comma);
+        if (is_wanted(job, job->bulk.group[k]))
+            each_rev(job, job->bulk.group[k], out, add_question);
     text_add_c(out, "]}");
 }
 
-/* ---- the answer ---- */
-
-/* What became of the documents of one id: some are in the body, or skipped as deleted, or the
- * source does not have them; it says something else; they have no history. */
-struct found {
-    bool some, skipped, missing, unclear, bare;
-};
-
-static void take_doc(struct job *job, tr_str doc, struct found *found)
+/* What is not to be sent is asked for without attachments. */
+static const char *query(const struct job *job)
 {
-    struct splice splice;
-    size_t before = job->body.len;
-
-    if (!splice_read(doc, &splice)) {
-        found->unclear = true;
-        return;
-    }
-    /* Deleted since: the row that says so comes, and is skipped. */
-    if (scan_is_true(splice.deleted) && job->self->options.deletes == DELETES_SKIP) {
-        found->skipped = true;
-        return;
-    }
-    if (job->body.ptr[before - 1] == '}')
-        text_add_c(&job->body, ",");
-    if (plan_add_copy(job, &job->body, &splice)) {
-        found->some = true;
-        return;
-    }
-    job->body.len = before;
-    found->bare = true;
+    if (job->newest)
+        return "revs=true&latest=true";
+    return job->self->options.attachments == ATTACHMENTS_DROP ? "revs=true"
+                                                              : "revs=true&attachments=true";
 }
 
-static void take_docs(struct job *job, tr_str docs, struct found *found)
+void fetch_add_path(const struct job *job, struct text *out)
 {
-    struct scan scan;
-    tr_str key, one;
+    text_add_c(out, "/_bulk_get?");
+    text_add_c(out, query(job));
+}
 
-    if (!scan_open(&scan, docs, '['))
-        return;
-    while (scan_next(&scan, &key, &one) == 1) {
-        tr_str doc = scan_find(one, "ok"), error = scan_find(one, "error");
+static void answered(struct job *job, const tr_http_response *response);
+static void answered_one(struct job *job, const tr_http_response *response);
 
-        if (doc.len > 0)
-            take_doc(job, doc, found);
-        else if (tr_str_eq(scan_find(error, "error"), TR_STR("\"not_found\"")) ||
-                 tr_str_eq(scan_find(error, "reason"), TR_STR("\"missing\"")))
-            found->missing = true;
-        else
-            found->unclear = true;
+static void ask_all(struct job *job)
+{
+    struct text question = {0};
+
+    fetch_add_body(job, &question);
+    text_clear(&job->path);
+    fetch_add_path(job, &job->path);
+    job->path.failed |= question.failed;
+    request_send(job, &(struct target_request){.method = "POST",
+                                               .database = &job->source,
+                                               .path = text_str(&job->path),
+                                               .body = text_str(&question),
+                                               .answered = answered});
+    text_fini(&question);
+}
+
+/* The next one from place `at` of the group on. False: there is none. */
+static bool ask_one(struct job *job, uint32_t at)
+{
+    struct text revs = {0};
+
+    while (at < job->bulk.group_count && !is_wanted(job, job->bulk.group[at]))
+        at++;
+    if (at == job->bulk.group_count)
+        return false;
+    job->at = at;
+    text_add_c(&revs, "[");
+    each_rev(job, job->bulk.group[at], &revs, add_rev);
+    text_add_c(&revs, "]");
+    text_clear(&job->path);
+    text_add_c(&job->path, "/");
+    text_add_percent(&job->path, tr_batch_at(job->batch, job->bulk.group[at])->id);
+    text_add_c(&job->path, "?");
+    text_add_c(&job->path, query(job));
+    text_add_c(&job->path, "&open_revs=");
+    text_add_percent(&job->path, text_str(&revs));
+    job->path.failed |= revs.failed;
+    text_fini(&revs);
+    request_send(job, &(struct target_request){.method = "GET",
+                                               .database = &job->source,
+                                               .path = text_str(&job->path),
+                                               .answered = answered_one});
+    return true;
+}
+
+static void finish_pass(struct job *job);
+
+static void ask(struct job *job)
+{
+    if (now_ms() >= job->self->singles_until_ms)
+        ask_all(job);
+    else if (!ask_one(job, 0))
+        finish_pass(job);
+}
+
+uint32_t fetch_most(const tr_self *self)
+{
+    return now_ms() < self->singles_until_ms ? SINGLES_MAX : 0;
+}
+
+void fetch_send(struct job *job)
+{
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
+        struct item *item = &job->items[job->bulk.group[k]];
+        item->fetched = item->missing = item->unclear = item->sent = item->replaced = false;
     }
+    job->newest = false;
+    text_clear(&job->body);
+    text_add_c(&job->body, "{\"new_edits\":false,\"docs\":[");
+    ask(job);
 }
 
-static void mark(struct job *job, uint32_t i, const struct found *found)
+/* ---- the end of a pass ---- */
+
+/* Who goes on, and who does not. Returns how many are posted. */
+static uint32_t sort_out(struct job *job)
 {
-    struct item *item = &job->items[i];
-
-    item->unclear |= found->unclear || found->bare;
-    item->fetched |= found->some || found->skipped;
-    item->missing |= found->missing;
-    item->sent |= found->some;
-}
-
-static void take_result(struct job *job, tr_str result)
-{
-    struct found found = {0};
-    const tr_bulk_key *key;
-    uint32_t count;
-
-    key = job_find(job, scan_find(result, "id"), &count);
-    if (!key)
-        return;
-    take_docs(job, scan_find(result, "docs"), &found);
-    if (found.bare)
-        tr_bulk_fail(&job->bulk, 0,
-                     WHAT ": the documents come without _revisions: this is no server "
-                          "that can be copied from");
-    for (; count > 0; key++, count--)
-        if (job_waits(job, key->i))
-            mark(job, key->i, &found);
-}
-
-/* Who goes on, and who does not. */
-static void sort_out(struct job *job)
-{
-    uint32_t unclear = 0;
+    uint32_t unclear = 0, sent = 0;
 
     for (uint32_t k = 0; k < job->bulk.group_count; k++) {
         uint32_t i = job->bulk.group[k];
@@ -156,62 +197,87 @@ static void sort_out(struct job *job)
         if (item->unclear || (!item->fetched && !item->missing)) {
             item->in_group = false;
             unclear++;
-        } else if (!item->fetched) {
+        } else if (item->sent) {
+            sent++;
+        } else if (item->fetched || item->replaced) {
+            tr_bulk_accept(&job->bulk, i);
+        } else {
             tr_bulk_reject(&job->bulk, i,
                            "not_found: the source does not have that revision: it was purged, "
                            "or source_url is the server of another database");
-        } else if (!item->sent) {
-            tr_bulk_accept(&job->bulk, i);
         }
     }
     if (unclear > 0 && !job->bulk.failed)
         tr_bulk_fail(&job->bulk, 0,
                      WHAT ": the answer leaves out %u of the documents asked for", unclear);
+    return sent;
 }
 
-static void take_results(struct job *job, tr_str results)
+static void finish_pass(struct job *job)
 {
-    static const char head[] = "{\"new_edits\":false,\"docs\":[";
-    struct scan scan;
-    tr_str key, result;
+    bool more = false;
 
-    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
-        struct item *item = &job->items[job->bulk.group[k]];
-        item->fetched = item->missing = item->unclear = item->sent = false;
+    for (uint32_t k = 0; k < job->bulk.group_count && !job->newest; k++) {
+        const struct item *item = &job->items[job->bulk.group[k]];
+        more |= item->missing && !item->fetched && !item->unclear;
     }
-    text_clear(&job->body);
-    text_add_c(&job->body, head);
-    if (!job->body.failed && scan_open(&scan, results, '['))
-        while (!job->body.failed && scan_next(&scan, &key, &result) == 1)
-            take_result(job, result);
-    sort_out(job);
-    if (job->body.len == sizeof(head) - 1 && !job->body.failed)
-        return; /* nothing is left to post */
-    text_add_c(&job->body, "]}");
-    answer_post(job);
+    if (more && !job->bulk.failed) {
+        job->newest = true;
+        ask(job);
+    } else if (sort_out(job) > 0) {
+        text_add_c(&job->body, "]}");
+        answer_post(job);
+    }
+}
+
+/* ---- answers ---- */
+
+/* Whether it is this request that the server does not have, and not the database. */
+static bool lacks_bulk_get(const tr_http_response *response)
+{
+    tr_str reason = scan_find(response->body, "reason");
+
+    if (response->status == 404)
+        return !tr_str_eq(reason, TR_STR("\"Database does not exist.\"")) &&
+               !tr_str_eq(reason, TR_STR("\"no_db_file\""));
+    return response->status == 400 || response->status == 405;
 }
 
 static void answered(struct job *job, const tr_http_response *response)
 {
     if (response->status == 200) {
-        if (scan_is_whole(response->body, '{'))
-            take_results(job, scan_find(response->body, "results"));
-        else if (response->body.len < ANSWER_MAX || !tr_bulk_halve(&job->bulk))
+        if (scan_is_whole(response->body, '{')) {
+            found_take_results(job, scan_find(response->body, "results"));
+            finish_pass(job);
+        } else if (response->body.len < ANSWER_MAX || !tr_bulk_halve(&job->bulk)) {
             tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole");
-        return;
+        }
+    } else if (lacks_bulk_get(response)) {
+        tr_logf(job->self->host, TR_LOG_NOTICE,
+                "the source has no _bulk_get (%d): its documents are read one by one",
+                (int)response->status);
+        job->self->singles_until_ms = now_ms() + SINGLES_MS;
+        ask(job);
+    } else if (response->status != 413 || !tr_bulk_halve(&job->bulk)) {
+        request_fail(job, WHAT, response);
     }
-    if (response->status == 413 && tr_bulk_halve(&job->bulk))
-        return;
-    request_fail(job, WHAT, response);
 }
 
-void fetch_send(struct job *job)
+static void answered_one(struct job *job, const tr_http_response *response)
 {
-    text_clear(&job->body);
-    fetch_add_body(job, &job->body);
-    request_send(job, &(struct target_request){.method = "POST",
-                                               .database = &job->source,
-                                               .path = fetch_path(job->self),
-                                               .body = text_str(&job->body),
-                                               .answered = answered});
+    uint32_t i = job->bulk.group[job->at];
+
+    if (response->status == 200 && scan_is_whole(response->body, '[')) {
+        found_take_one(job, i, response->body);
+    } else if (response->status == 404 && lacks_bulk_get(response)) {
+        job->items[i].missing = true; /* it never had the document */
+    } else if (response->status == 200) {
+        tr_bulk_fail(&job->bulk, 0, WHAT_ONE ": the answer is not whole");
+        return;
+    } else {
+        request_fail(job, WHAT_ONE, response);
+        return;
+    }
+    if (!job->bulk.failed && !ask_one(job, job->at + 1))
+        finish_pass(job);
 }

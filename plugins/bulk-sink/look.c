@@ -130,7 +130,7 @@ void look_send(struct job *job)
         }
     request_send(job, &(struct target_request){.method = "POST",
                                                .database = &job->target,
-                                               .path = "/_all_docs?include_docs=true",
+                                               .path = TR_STR("/_all_docs?include_docs=true"),
                                                .body = text_str(&job->body),
                                                .answered = answered});
 }

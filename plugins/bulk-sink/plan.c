@@ -159,6 +159,61 @@ bool plan_add_copy(struct job *job, struct text *out, const struct splice *doc)
     return true;
 }
 
+/* Of the source's attachments those that the document still names. */
+static void add_attachments(struct text *out, const struct splice *doc, tr_str whole)
+{
+    const char *comma = "";
+    struct scan scan, names;
+    tr_str name, stub, key, value;
+
+    text_add_c(out, ",\"_attachments\":");
+    if (!splice_has_stubs(doc)) {
+        text_add(out, doc->attachments);
+        return;
+    }
+    text_add_c(out, "{");
+    if (scan_open(&scan, whole, '{'))
+        while (scan_next(&scan, &key, &value) == 1) {
+            bool named = false;
+
+            if (scan_open(&names, doc->attachments, '{'))
+                while (scan_next(&names, &name, &stub) == 1)
+                    named |= tr_str_eq(name, key);
+            if (!named)
+                continue;
+            text_add_c(out, comma);
+            /* The key and its value as they stand there, with what is between them. */
+            text_add(out,
+                     tr_str_n(key.ptr - 1, (size_t)(value.ptr + value.len - (key.ptr - 1))));
+            comma = ",";
+        }
+    text_add_c(out, "}");
+}
+
+bool plan_add_transformed(struct job *job, struct text *out, uint32_t i,
+                          const struct splice *copy)
+{
+    const unsigned needed = SPLICE_ID | SPLICE_REV | SPLICE_REVISIONS;
+    const tr_change *change = tr_batch_at(job->batch, i);
+    struct splice doc;
+
+    if ((copy->has & needed) != needed || !splice_read(change->doc, &doc))
+        return false;
+    text_add_c(out, "{\"_id\":");
+    text_add(out, copy->id);
+    text_add_c(out, ",\"_rev\":");
+    text_add(out, copy->rev);
+    text_add_c(out, ",\"_revisions\":");
+    text_add(out, copy->revisions);
+    if (change->flags & TR_CHANGE_DELETED)
+        text_add_c(out, ",\"_deleted\":true");
+    if ((doc.has & SPLICE_ATTACHMENTS) && !dropped(job->self))
+        add_attachments(out, &doc, copy->attachments);
+    text_add_c(out, ",");
+    add_rest(out, &doc, needed | SPLICE_DELETED | SPLICE_ATTACHMENTS);
+    return true;
+}
+
 /* ---- what is there already ---- */
 
 static uint32_t count_members(tr_str object)

@@ -33,8 +33,8 @@ void request_send(struct job *job, const struct target_request *given)
 {
     const tr_str type = TR_STR("application/json");
     const tr_http_header headers[] = {
-        {.name = TR_STR("Content-Type"), .value = type},
         {.name = TR_STR("Accept"), .value = type},
+        {.name = TR_STR("Content-Type"), .value = type},
     };
     tr_self *self = job->self;
     uint32_t left = job_time_left(job);
@@ -42,7 +42,7 @@ void request_send(struct job *job, const struct target_request *given)
         .size = sizeof(request),
         .method = tr_str_c(given->method),
         .headers = headers,
-        .headers_count = 2,
+        .headers_count = given->body.len > 0 ? 2 : 1,
         .body = given->body,
         .user = job,
         .done = answered,
@@ -54,13 +54,13 @@ void request_send(struct job *job, const struct target_request *given)
     request.timeout_ms = job->patience_ms > 0 ? job->patience_ms : 1;
     job->scratch.len = 0;
     text_add(&job->scratch, text_str(given->database));
-    text_add_c(&job->scratch, given->path);
+    text_add(&job->scratch, given->path);
     request.url = text_str(&job->scratch);
     job->answered = given->answered;
     job->asked_ms = now_ms();
     job->guard = job->request = 0;
     job->late = false;
-    if (!job->scratch.failed && !job->body.failed && !job->notes.failed)
+    if (!job->scratch.failed && !job->path.failed && !job->body.failed && !job->notes.failed)
         status = self->http->send(self->client, &request, &job->request);
     if (status == TR_EAGAIN)
         tr_bulk_fail(&job->bulk, 0, "out of memory");

@@ -33,6 +33,7 @@ static void note(struct splice *splice, unsigned what, tr_str value)
     case SPLICE_REV: splice->rev = value; break;
     case SPLICE_ATTACHMENTS: splice->attachments = value; break;
     case SPLICE_DELETED: splice->deleted = value; break;
+    case SPLICE_REVISIONS: splice->revisions = value; break;
     default: break;
     }
 }

@@ -27,7 +27,7 @@ struct splice_cut {
 struct splice {
     const char *begin, *end; /* between the braces                                        */
     unsigned has;            /* which of the members there are                            */
-    tr_str id, rev, attachments, deleted; /* raw values                                   */
+    tr_str id, rev, attachments, deleted, revisions; /* raw values                       */
     struct splice_cut cuts[SPLICE_CUTS];
     uint32_t cuts_count;
 };
