@@ -26,7 +26,7 @@ static void log_summary(const struct binding_stats *stats, int64_t took_ms, int 
 /* Options that say something of a run to the end, and of no other. */
 static int take_options(const struct args *args, struct progress *progress)
 {
-    static const char *const of_once[] = {"progress", "fail-on-dead-letters"};
+    static const char *const of_once[] = {"progress", "accept-dead-letters"};
     const char *form = args_value(args, "progress");
 
     for (size_t i = 0; i < sizeof(of_once) / sizeof(of_once[0]); i++)
@@ -55,7 +55,7 @@ static int run_once(const struct args *args, struct settings *settings,
 
     if (runner_run(&options, settings, &code, &error) < 0)
         return print_failure(&error);
-    if (code == EX_OK && stats.dead > 0 && args_has(args, "fail-on-dead-letters"))
+    if (code == EX_OK && stats.dead > 0 && !args_has(args, "accept-dead-letters"))
         code = EX_DATAERR;
     log_summary(&stats, clock_ms() - began_ms, code);
     return code;
@@ -101,12 +101,13 @@ const struct command command_run = {
         "It runs until SIGTERM or SIGINT: then it reads no more, waits for what is in flight\n"
         "and writes its checkpoints. A second signal does not wait. SIGHUP reads the\n"
         "configuration again; what did not change goes on untouched. With --once the exit\n"
-        "code is 0 when all was read and settled, and 75 when a signal came before that.",
+        "code is 0 when all was read and settled, 65 when some of it became dead letters, and\n"
+        "75 when a signal came before that.",
     .options =
         (const struct args_option[]){
             {"once", 0, NULL, "read to the end of every stream, settle all, exit"},
             {"progress", 0, "HOW", "auto (a line on a terminal, else the log), log, never"},
-            {"fail-on-dead-letters", 0, NULL, "exit with 65 if there are new ones"},
+            {"accept-dead-letters", 0, NULL, "exit with 0 also if there are new ones"},
             {.name = NULL},
         },
     .examples = "tailrace run --once -c ./tailrace.conf --log-format text",

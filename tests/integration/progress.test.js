@@ -205,19 +205,21 @@ test('the summary tells rows, time and exit code', async (t) => {
     assert.equal(said.rows_per_s, Math.floor(20000 / said.took_ms));
 });
 
-test('dead letters are no failure unless one asks for that: EX_DATAERR', async (t) => {
+test('complete with dead letters is a code of its own, unless they are accepted', async (t) => {
     const filled = await makeFilled(couch, 3);
     const hook = await startHook(t, () => 400);
     const rules = { r: toHook(hook, [filled.db]) };
-    const plain = await makeSite(t, couch, { rules }).once();
-    assert.equal(summary(plain).dead, 3);
-    const strict = makeSite(t, couch, { rules });
-    const args = strict.args('run', '--once', '--fail-on-dead-letters');
-    const first = await tailrace(args);
+    const args = (...words) => makeSite(t, couch, { rules }).args('run', '--once', ...words);
+    const strict = args();
+    const first = await tailrace(strict);
     assert.equal(first.code, 65, first.stderr);
     assert.equal(summary(first).exit_code, 65);
-    const second = await tailrace(args);
+    assert.equal(summary(first).dead, 3);
+    const second = await tailrace(strict);
     assert.equal(second.code, 0, 'old dead letters are none of this run');
+    const accepted = await tailrace(args('--accept-dead-letters'));
+    assert.equal(accepted.code, 0, accepted.stderr);
+    assert.equal(summary(accepted).dead, 3);
 });
 
 for (const signals of [1, 2])
@@ -240,7 +242,7 @@ for (const signals of [1, 2])
 
 for (const [words, pattern] of [
     [['--progress=auto'], /^tailrace: run: --progress goes with --once /],
-    [['--fail-on-dead-letters'], /^tailrace: run: --fail-on-dead-letters goes with --once /],
+    [['--accept-dead-letters'], /^tailrace: run: --accept-dead-letters goes with --once /],
     [['--once', '--progress=bar'], /--progress bar: it is one of auto, log, never/],
     [['--once', '--progress'], /--progress lacks its value/],
 ])
