@@ -16,7 +16,7 @@ const DOCS = [{ _id: 'a' }, { _id: 'b', reject: true }, { _id: 'c', reject: true
 
 async function ran(t, options = { docs: DOCS }) {
     const s = site(t, options);
-    const { code, stderr } = await s.run('run --once');
+    const { code, stderr } = await s.run('run --once --accept-dead-letters');
     assert.equal(code, 0, stderr);
     return s;
 }
@@ -39,7 +39,7 @@ const letters = async (s) => (await s.json('dead-letter list')).dead_letters;
 
 test('run --once sums up what it did', async (t) => {
     const s = site(t, { docs: DOCS });
-    const { code, stderr } = await s.run('run --once');
+    const { code, stderr } = await s.run('run --once --accept-dead-letters');
     assert.equal(code, 0, stderr);
     const log = stderr.trim().split('\n').map(JSON.parse);
     const last = log.find((record) => record.msg === 'finished');
@@ -69,7 +69,7 @@ test('run refuses a secret that is not there', async (t) => {
                options: { token = "env:TAILRACE_TEST_NONE"; }; };`,
     });
     assert.equal((await s.run('check')).code, 0);
-    const { code, stderr } = await s.run('run --once');
+    const { code, stderr } = await s.run('run --once --accept-dead-letters');
     assert.equal(code, EX.CONFIG);
     assert.match(stderr, /rules\.x\.options\.token/);
 });
@@ -77,7 +77,7 @@ test('run refuses a secret that is not there', async (t) => {
 test('a daemon stops on SIGTERM, reloads on SIGHUP, and holds its lock', async (t) => {
     const s = site(t, { docs: DOCS });
     const d = await daemon(t, s);
-    const second = await s.run('run --once');
+    const second = await s.run('run --once --accept-dead-letters');
     assert.equal(second.code, EX.TEMPFAIL);
     assert.match(second.stderr, /^tailrace: another tailrace with pid \d+ /m);
     d.signal('SIGHUP');
@@ -144,7 +144,7 @@ test('checkpoint set keeps a seq as text, raw JSON, a number, or the beginning',
 test('a rule that was set back reads again', async (t) => {
     const s = await ran(t, { docs: [{ _id: 'a' }] });
     const again = async () => {
-        const { stderr } = await s.run('run --once');
+        const { stderr } = await s.run('run --once --accept-dead-letters');
         return stderr.trim().split('\n').map(JSON.parse).find((it) => it.msg === 'finished');
     };
     assert.equal((await again()).received, 0);
