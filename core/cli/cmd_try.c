@@ -6,6 +6,7 @@
  */
 #include "base/mem.h"
 #include "cli/document.h"
+#include "cli/folder.h"
 #include "cli/print.h"
 #include "cli/runner.h"
 #include "cli/signals.h"
@@ -13,7 +14,6 @@
 #include "cli/try_config.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -46,33 +46,6 @@ static int make_dir(struct trial *trial, struct error *error)
     snprintf(trial->config, sizeof(trial->config), "%s/try.conf", dir);
     snprintf(trial->state, sizeof(trial->state), "%s/state", dir);
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-    (void)st;
-    (void)kind;
-    (void)place;
-    (void)remove(path);
-    return 0;
-}
-
-static void remove_dir(const struct trial *trial)
-{
-    if (trial->dir[0])
-        nftw(trial->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static int write_file(const char *path, tr_str text, struct error *error)
-{
-    FILE *file = fopen(path, "w");
-    bool ok = file && fwrite(text.ptr, 1, text.len, file) == text.len;
-
-    if (file && fclose(file) != 0)
-        ok = false;
-    return ok ? 0
-              : error_set(error, ERR_CANTCREAT, "%s cannot be written: %s", path,
-                          strerror(errno));
 }
 
 /* ---- what is tried ---- */
@@ -161,7 +134,7 @@ static int prepare(struct trial *trial)
     }
     rc = make_dir(trial, &error);
     if (rc == 0)
-        rc = write_file(trial->config, buf_str(&text), &error);
+        rc = folder_write(trial->config, buf_str(&text), &error);
     code = rc < 0 ? print_failure(&error) : load(trial);
     buf_fini(&text);
     return code;
@@ -391,7 +364,8 @@ static int run(struct args *args)
     if (code == EX_OK)
         code = args_has(args, "dry-run") ? run_dry(&trial) : run_trial(&trial);
     settings_unref(trial.settings);
-    remove_dir(&trial);
+    if (trial.dir[0])
+        folder_remove(trial.dir);
     site_fini(&trial.site);
     return code;
 }

@@ -35,6 +35,6 @@ extern const struct command command_run, command_status, command_check, command_
     command_explain, command_try, command_checkpoint_list, command_checkpoint_show,
     command_checkpoint_set, command_checkpoint_delete, command_dead_letter_list,
     command_dead_letter_show, command_dead_letter_replay, command_dead_letter_purge,
-    command_backfill, command_spiegel_import, command_verify;
+    command_backfill, command_spiegel_import, command_copy, command_verify;
 
 #endif

@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
     &command_dead_letter_purge,
     &command_backfill,
     &command_spiegel_import,
+    &command_copy,
     &command_verify,
     NULL,
 };

@@ -40,7 +40,7 @@ static void draw(const struct estimate_view *view)
 }
 
 /* What nobody knows is left out. */
-static void write_log(const struct estimate_view *view)
+static void write_log(const struct progress *progress, const struct estimate_view *view)
 {
     struct log_field fields[FIELDS_MAX] = {{.key = NULL}};
     size_t n = 0;
@@ -55,7 +55,7 @@ static void write_log(const struct estimate_view *view)
     if (view->left_s >= 0)
         fields[n++] = LOG_I("left_s", view->left_s);
     fields[n].key = NULL;
-    if (log_get_level() >= LOG_INFO)
+    if (progress->is_wanted || log_get_level() >= LOG_INFO)
         log_write(LOG_INFO, "progress", fields);
 }
 
@@ -76,7 +76,7 @@ static void due(struct timer *timer)
     if (progress->on_terminal) {
         draw(&view);
     } else if (clock_ms() >= progress->log_ms) {
-        write_log(&view);
+        write_log(progress, &view);
         progress->log_ms += LOG_MS;
     }
     loop_set_timer(progress->loop, timer, progress->on_terminal ? REDRAW_MS : SAMPLE_MS);

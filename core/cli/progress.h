@@ -15,9 +15,10 @@ typedef void (*progress_look_fn)(const void *ctx, struct engine_progress *ret_pr
 
 enum progress_form { PROGRESS_AUTO, PROGRESS_LOG, PROGRESS_NEVER };
 
-/* Storage of the caller: zero it and set `form`. */
+/* Storage of the caller: zero it and set the first part. */
 struct progress {
     enum progress_form form;
+    bool is_wanted;    /* lines of the log are written whatever its level is               */
     struct loop *loop; /* NULL: not started, or over                                       */
     progress_look_fn look;
     const void *ctx;

@@ -9,6 +9,7 @@
 #include "cli/try_config.h"
 
 #include "base/mem.h"
+#include "cli/config_text.h"
 
 #include <inttypes.h>
 
@@ -25,21 +26,6 @@ struct writer {
     size_t count;
     struct buf *out;
 };
-
-static void add_string(struct buf *out, tr_str text)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c == '"' || c == '\\')
-            buf_addf(out, "\\%c", c);
-        else if (c < 0x20)
-            buf_addf(out, "\\x%02x", c);
-        else
-            buf_add_char(out, (char)c);
-    }
-    buf_add_char(out, '"');
-}
 
 /* ---- what a value is ---- */
 
@@ -100,7 +86,7 @@ static void add_value(struct writer *writer, const tr_option *option, tr_str val
     if (is_bare(option, value))
         buf_add_str(writer->out, value);
     else
-        add_string(writer->out, value);
+        config_text_add(writer->out, value);
 }
 
 /* ---- members of a group ---- */
@@ -194,7 +180,7 @@ static int read_given(struct writer *writer)
 static void write_plugin(struct writer *writer)
 {
     buf_add_c(writer->out, "plugin = ");
-    add_string(writer->out, str_c(writer->setup->plugin->path));
+    config_text_add(writer->out, str_c(writer->setup->plugin->path));
     buf_add_c(writer->out, ";\noptions: {\n");
     write_group(writer, STR(""));
     buf_add_c(writer->out, "};\n");
@@ -208,11 +194,11 @@ int try_config_write(const struct try_setup *setup, struct buf *out)
     if (rc < 0)
         return rc;
     buf_add_c(out, "sources: { feed: { type = \"file\"; path = ");
-    add_string(out, str_c(setup->feed));
+    config_text_add(out, str_c(setup->feed));
     buf_add_c(out, "; database = ");
-    add_string(out, str_c(setup->db));
+    config_text_add(out, str_c(setup->db));
     buf_add_c(out, "; }; };\nrules: { " TRY_RULE ": {\nsource = \"feed\";\ndatabases = [ ");
-    add_string(out, str_c(setup->db));
+    config_text_add(out, str_c(setup->db));
     buf_addf(out,
              " ];\ndesign_documents = \"include\";\nbatch: { size = %" PRId64 "; };\n"
              "max_attempts = %" PRId64 ";\non_reject = \"dead_letter\";\n"
@@ -222,7 +208,7 @@ int try_config_write(const struct try_setup *setup, struct buf *out)
         write_plugin(&writer);
     } else {
         buf_add_c(out, "plugin = ");
-        add_string(out, str_c(setup->sink->path));
+        config_text_add(out, str_c(setup->sink->path));
         buf_add_c(out, ";\noptions: { path = \"-\"; what = \"doc\"; };\ntransforms = ( {\n");
         write_plugin(&writer);
         buf_add_c(out, "} );\n");
