@@ -80,6 +80,7 @@ struct running_rule {
     bool drained;        /* its binding is done; goes when the record is written too     */
     bool was_discovered; /* `since = now` is over for databases that appear from here on */
     enum since_kind since_kind; /* where it begins: its settings', or a backfill's         */
+    bool is_backfill;           /* the latter                                             */
     tr_str since;
     struct arena since_arena;
     bool recording; /* the record of that is on its way to the store                */

@@ -140,6 +140,7 @@ static int read_record(struct running_rule *rule, struct error *error)
     rule->since = settings->since;
     if (record.since.len == 0)
         return 0;
+    rule->is_backfill = true;
     rule->since = record.since;
     rule->since_kind = str_eq(record.since, STORE_SINCE_NOW) ? SINCE_NOW
                        : str_eq(record.since, STR("0"))      ? SINCE_BEGINNING

@@ -57,7 +57,7 @@ void subscription_new(struct stream *stream, struct running_rule *rule, tr_str s
         .db = stream->db,
         .stream = str_c(stream->key),
         .seq = since,
-        .has_checkpoint = !is_first,
+        .has_checkpoint = !is_first || rule->is_backfill,
         .answered = on_position,
         .ctx = subscription,
     };

@@ -118,6 +118,7 @@ static void ask_work(struct work *work)
         .db = question->db,
         .stream = question->stream,
         .seq = question->seq,
+        .rule = str_c(instance->setup.rule),
     };
 
     if (instance->opened)

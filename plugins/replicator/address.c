@@ -43,9 +43,16 @@ tr_status address_check(const tr_self *self, const char *option, const char *tex
     return TR_OK;
 }
 
-tr_status address_make(tr_self *self, const tr_template *url, const tr_batch *batch,
-                       tr_text *out)
+tr_status address_make(tr_self *self, const tr_template *url, tr_str db, tr_text *out)
 {
+    const tr_change change = {0}; /* only the database's name is in a URL */
+    const tr_batch batch = {
+        .size = sizeof(batch),
+        .db = db,
+        .changes = &change,
+        .count = 1,
+        .stride = sizeof(change),
+    };
     tr_status status = TR_EINVAL;
     size_t len = 256;
 
@@ -53,8 +60,7 @@ tr_status address_make(tr_self *self, const tr_template *url, const tr_batch *ba
     while (status == TR_EINVAL) {
         if (!tr_text_reserve(out, len))
             return TR_EAGAIN;
-        status = self->tmpl->render(url, batch, tr_batch_at(batch, 0), out->ptr, out->cap,
-                                    &len);
+        status = self->tmpl->render(url, &batch, &change, out->ptr, out->cap, &len);
         if (status == TR_EINVAL && len <= out->cap)
             return TR_REJECT;
     }

@@ -48,12 +48,13 @@ static void begin(struct link *link)
     go_on(link);
 }
 
+/* At the end of the instance the flush decides. */
 static void due(void *user)
 {
     struct link *link = user;
 
     link->books.timer = 0;
-    if (!link->books.writing && checkpoint_is_due(link))
+    if (!link->self->flushing && !link->books.writing && checkpoint_is_due(link))
         begin(link);
 }
 
@@ -83,6 +84,21 @@ void checkpoint_settled(struct link *link, tr_str seq)
     schedule(link);
 }
 
+void checkpoint_known(struct link *link, tr_str seq)
+{
+    tr_text_clear(&link->books.written);
+    tr_text_add(&link->books.written, seq);
+}
+
+void checkpoint_read(struct link *link)
+{
+    struct books *books = &link->books;
+
+    books->writing = books->reading = true;
+    books->step = books->id[0] ? READ_SOURCE : READ_SERVER;
+    go_on(link);
+}
+
 tr_status checkpoint_flush(tr_self *self)
 {
     bool writing = false;
@@ -92,7 +108,7 @@ tr_status checkpoint_flush(tr_self *self)
         for (struct link *link = self->links[i]; link; link = link->next) {
             if (!link->books.writing && checkpoint_is_due(link))
                 begin(link);
-            writing |= link->books.writing;
+            writing |= link->books.writing && !link->books.reading;
         }
     return writing ? TR_PENDING : TR_OK;
 }
@@ -121,6 +137,7 @@ static void end(struct link *link)
     books->writing = false;
     books->written_ms = now_ms();
     books->given_up |= link->self->flushing;
+    books->reading = false;
     tr_text_fini(&books->found);
     tr_text_fini(&books->revs[SOURCE]);
     tr_text_fini(&books->revs[TARGET]);
@@ -131,7 +148,14 @@ static void end(struct link *link)
 static void fail(struct link *link, const char *what, const char *why)
 {
     struct books *books = &link->books;
+    char text[MESSAGE_MAX];
 
+    if (books->reading) {
+        snprintf(text, sizeof(text), "%s: %s", what, why);
+        end(link);
+        begin_read(link, text, tr_str_n(NULL, 0), tr_str_n(NULL, 0));
+        return;
+    }
     if (!books->failing)
         tr_logf(link->self->host, TR_LOG_WARNING,
                 "database %s: the checkpoint was not written to both ends: %s: %s; it is tried "
@@ -139,6 +163,17 @@ static void fail(struct link *link, const char *what, const char *why)
                 link->db, what, why);
     books->failing = true;
     end(link);
+}
+
+/* What was found goes to begin_read(), which may have it written at once. */
+static void give_documents(struct link *link, tr_str target)
+{
+    tr_text source = link->books.found;
+
+    link->books.found = (tr_text){0};
+    end(link);
+    begin_read(link, source.failed ? "out of memory" : NULL, tr_text_str(&source), target);
+    tr_text_fini(&source);
 }
 
 static void succeed(struct link *link)
@@ -251,7 +286,7 @@ static const char *take(struct link *link, const tr_http_response *response)
                     whole ? tr_scan_find(response->body, "_rev") : (tr_str){0});
         if (end_ == SOURCE)
             tr_text_add(&books->found, whole ? response->body : TR_STR("{}"));
-        else
+        else if (!books->reading)
             take_documents(link, whole ? response->body : TR_STR("{}"));
         return NULL;
     default: return response->status == 201 || response->status == 202 ? NULL : "";
@@ -268,6 +303,10 @@ static void answered(struct ask *ask, const tr_http_response *response)
     if (why) {
         ask_describe(ask, response, shown);
         fail(link, names[books->step], why[0] ? why : shown);
+        return;
+    }
+    if (books->reading && books->step == READ_TARGET) {
+        give_documents(link, response->status == 200 ? response->body : TR_STR("{}"));
         return;
     }
     books->step++;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Documents with their histories, from the source. Worker.
+ * Documents with their histories, from the source: the very revisions that the feed named, for
+ * the conditions of the rule have seen these and no newer ones. Worker.
  *
- * A revision that was replaced since the feed was read is answered by what came out of it
- * (latest), so that nothing is copied that is no leaf any more, and "missing" means that the
- * source has nothing of it: it was purged. That settles the leaf, but only where the source has
- * proven to be the database of the feed by a revision that the feed had named.
+ * What the source does not have any more was replaced and compacted away, and then its newer
+ * state comes by the feed, or it was purged. That settles the leaf, but only where the source
+ * has proven to be the database of the feed, by a revision that the feed had named.
  */
 #include "native.h"
 
@@ -23,8 +23,8 @@ bool fetch_is_needed(const struct job *job)
 
 const char *fetch_path(const tr_self *self)
 {
-    return attach_is_wanted(self) ? "/_bulk_get?revs=true&latest=true&attachments=true"
-                                  : "/_bulk_get?revs=true&latest=true";
+    return attach_is_wanted(self) ? "/_bulk_get?revs=true&attachments=true"
+                                  : "/_bulk_get?revs=true";
 }
 
 void fetch_add_body(struct job *job, tr_text *out)
@@ -68,6 +68,8 @@ static void take_leaf(struct job *job, struct leaf *leaf, tr_str doc)
 
 static void take_doc(struct job *job, const tr_bulk_key *keys, uint32_t count, tr_str doc)
 {
+    tr_str rev = tr_scan_find(doc, "_rev");
+
     if (tr_scan_find(doc, "_revisions").len == 0) {
         tr_bulk_fail(&job->bulk, 0,
                      WHAT ": the documents come without _revisions: this is no server that "
@@ -76,7 +78,7 @@ static void take_doc(struct job *job, const tr_bulk_key *keys, uint32_t count, t
     }
     for (uint32_t k = 0; k < count; k++)
         for (uint32_t l = job->first[keys[k].i]; l < job->first[keys[k].i + 1]; l++)
-            if (job->leaves[l].state == LEAF_ASKED && leaf_is_in(doc, job->leaves[l].rev))
+            if (job->leaves[l].state == LEAF_ASKED && tr_str_eq(rev, job->leaves[l].rev))
                 take_leaf(job, &job->leaves[l], doc);
 }
 
@@ -119,8 +121,8 @@ static void close_gone(struct job *job, struct leaf *leaf)
         return;
     }
     job_refuse_leaf(job, leaf,
-                    "not_found: the source does not have it: it was purged, or source is not "
-                    "the database that the rule reads");
+                    "not_found: the source does not have it: it was replaced or purged, or "
+                    "source is not the database that the rule reads");
 }
 
 void fetch_close(struct job *job)
@@ -137,9 +139,9 @@ void fetch_close(struct job *job)
     }
     if (gone > 0 && job->link->proven)
         tr_logf(job->self->host, TR_LOG_NOTICE,
-                "%u revisions that the feed named are not at the source any more, of database "
-                "%s: they were purged",
-                gone, job->link->db);
+                "database %s: %u revisions that the feed named are not at the source any more: "
+                "they were replaced, or purged",
+                job->link->db, gone);
     if (left > 0 && !job->bulk.failed)
         tr_bulk_fail(&job->bulk, 0,
                      WHAT ": the answer leaves out %u of the revisions asked for", left);

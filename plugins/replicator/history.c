@@ -85,16 +85,17 @@ void history_write(tr_text *out, const struct session *session, tr_str rev, tr_s
 
 /* ---- reading ---- */
 
-static bool has_session(tr_str history, tr_str id)
+/* The entry of a session in a history; empty: it does not know of it. */
+static tr_str session_in(tr_str history, tr_str id)
 {
     tr_scan scan;
     tr_str key, entry;
 
-    if (tr_scan_open(&scan, history, '['))
+    if (id.len > 2 && tr_scan_open(&scan, history, '['))
         while (tr_scan_next(&scan, &key, &entry) == 1)
             if (tr_str_eq(tr_scan_find(entry, "session_id"), id))
-                return true;
-    return false;
+                return entry;
+    return tr_str_n(NULL, 0);
 }
 
 /* A seq is text, a number or, of other servers, an array; never nothing. */
@@ -124,26 +125,46 @@ tr_str history_rest(tr_str document)
     return tr_str_n(NULL, 0);
 }
 
+/* The target's word counts of where a session was: it is written last, so that it is never
+ * ahead, and it alone is behind when the target comes out of a backup. */
 bool history_common(tr_str source, tr_str target, tr_str *ret_seq, tr_str *ret_older)
 {
     tr_str ours = tr_scan_find(source, "session_id"), key, entry;
-    tr_str theirs = tr_scan_find(target, "session_id");
     tr_str history = tr_scan_find(target, "history");
-    tr_str seq = tr_scan_find(source, "source_last_seq");
-    bool same = ours.len > 2 && tr_str_eq(ours, theirs) && is_seq(seq);
+    tr_str last = tr_scan_find(target, "source_last_seq");
+    bool same = ours.len > 2 && is_seq(last) &&
+                tr_str_eq(ours, tr_scan_find(target, "session_id"));
     tr_scan scan;
 
     if (!tr_scan_open(&scan, tr_scan_find(source, "history"), '['))
         return false;
     while (tr_scan_next(&scan, &key, &entry) == 1) {
-        tr_str id = tr_scan_find(entry, "session_id");
-        tr_str recorded = tr_scan_find(entry, "recorded_seq");
+        tr_str theirs = session_in(history, tr_scan_find(entry, "session_id"));
+        tr_str recorded = tr_scan_find(theirs, "recorded_seq");
 
-        if (!same && !(id.len > 2 && is_seq(recorded) && has_session(history, id)))
+        if (!same && !is_seq(recorded))
             continue;
-        *ret_seq = same ? seq : recorded;
+        *ret_seq = same ? last : recorded;
         *ret_older = entries_from(scan, entry);
         return true;
     }
     return false;
+}
+
+enum history_start history_judge(tr_str source, tr_str target, bool has_checkpoint,
+                                 bool target_is_empty, tr_str *ret_seq)
+{
+    tr_str seq, older;
+
+    if (history_common(source, target, &seq, &older)) {
+        if (has_checkpoint && tr_str_eq(seq, tr_scan_find(source, "source_last_seq")))
+            return HISTORY_HOST;
+        *ret_seq = seq;
+        return HISTORY_COMMON;
+    }
+    /* What the host has settled is not there: the target is another, or it was emptied. */
+    if (has_checkpoint && (target_is_empty || (tr_scan_find(source, "session_id").len > 2 &&
+                                               tr_scan_find(target, "session_id").len == 0)))
+        return HISTORY_AGAIN;
+    return HISTORY_HOST;
 }

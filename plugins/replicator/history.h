@@ -37,10 +37,16 @@ tr_str history_rest(tr_str document);
 
 /*
  * Where a replication goes on that has these two documents (either may be empty): both know of
- * the same session. True: `ret_seq` is the position, raw, and `ret_older` the entries from
- * there on back, without brackets, both slices of `source`. False: they have nothing in common,
- * it begins at the beginning.
+ * the same session. True: `ret_seq` is the position, raw, a slice of `target`, and `ret_older`
+ * the entries from there on back, without brackets, a slice of `source`. False: they have
+ * nothing in common, it begins at the beginning.
  */
 bool history_common(tr_str source, tr_str target, tr_str *ret_seq, tr_str *ret_older);
+
+/* Where to begin, by both documents and by what the host knows: at its own position, at that of
+ * the documents (`ret_seq`), or at the beginning again. */
+enum history_start { HISTORY_HOST, HISTORY_COMMON, HISTORY_AGAIN };
+enum history_start history_judge(tr_str source, tr_str target, bool has_checkpoint,
+                                 bool target_is_empty, tr_str *ret_seq);
 
 #endif

@@ -49,31 +49,6 @@ bool leaf_list(struct job *job)
     return true;
 }
 
-/* What stands behind the generation. */
-static tr_str hash_of(tr_str rev)
-{
-    const char *dash = memchr(rev.ptr, '-', rev.len);
-
-    return dash ? tr_str_n(dash + 1, (size_t)(rev.ptr + rev.len - 1 - (dash + 1)))
-                : tr_str_n(NULL, 0);
-}
-
-bool leaf_is_in(tr_str doc, tr_str rev)
-{
-    tr_str hash = hash_of(rev), key, id;
-    tr_scan scan;
-
-    if (tr_str_eq(tr_scan_find(doc, "_rev"), rev))
-        return true;
-    if (hash.len == 0 ||
-        !tr_scan_open(&scan, tr_scan_find(tr_scan_find(doc, "_revisions"), "ids"), '['))
-        return false;
-    while (tr_scan_next(&scan, &key, &id) == 1)
-        if (id.len == hash.len + 2 && memcmp(id.ptr + 1, hash.ptr, hash.len) == 0)
-            return true;
-    return false;
-}
-
 /* ---- the fast road ---- */
 
 static bool is_plain(tr_str key)

@@ -28,6 +28,7 @@ static void link_free(struct link *link)
     checkpoint_fini(link);
     tr_text_fini(&link->source);
     tr_text_fini(&link->target);
+    tr_text_fini(&link->seq);
     tr_text_fini(&link->starts[SOURCE]);
     tr_text_fini(&link->starts[TARGET]);
     free(link->stream);
@@ -97,9 +98,9 @@ static bool make_room(tr_self *self)
     return true;
 }
 
-struct link *link_of(tr_self *self, const tr_batch *batch)
+struct link *link_of(tr_self *self, tr_str stream, tr_str db, tr_str rule)
 {
-    struct link *link = link_find(self, batch->stream), **bucket;
+    struct link *link = link_find(self, stream), **bucket;
 
     if (link)
         return link;
@@ -107,15 +108,15 @@ struct link *link_of(tr_self *self, const tr_batch *batch)
     if (!link)
         return NULL;
     link->self = self;
-    link->stream = copy(batch->stream);
-    link->db = copy(batch->db);
-    link->rule = copy(batch->rule);
+    link->stream = copy(stream);
+    link->db = copy(db);
+    link->rule = copy(rule);
     if (!link->stream || !link->db || !link->rule) {
         link_free(link);
         return NULL;
     }
     checkpoint_begin_session(link);
-    bucket = bucket_of(self->links, self->links_room, batch->stream);
+    bucket = bucket_of(self->links, self->links_room, stream);
     link->next = *bucket;
     *bucket = link;
     self->links_count++;
@@ -176,6 +177,7 @@ static void let_go(struct link *link, const char *why)
             tr_bulk_fail(&job->bulk, 0, "%s", why);
         job_advance(job);
     }
+    begin_opened(link, why);
 }
 
 static struct link *link_of_ask(struct ask *ask)
@@ -306,7 +308,7 @@ static void source_answered(struct ask *ask, const tr_http_response *response)
 }
 
 /* What is wrong with the URLs, or NULL. */
-static const char *make_urls(struct link *link, const tr_batch *batch)
+static const char *make_urls(struct link *link)
 {
     tr_self *self = link->self;
     tr_text one = {0}, other = {0};
@@ -314,8 +316,8 @@ static const char *make_urls(struct link *link, const tr_batch *batch)
 
     if (link->source.len > 0)
         return NULL;
-    if (address_make(self, self->source_url, batch, &link->source) != TR_OK ||
-        address_make(self, self->target_url, batch, &link->target) != TR_OK) {
+    if (address_make(self, self->source_url, tr_str_c(link->db), &link->source) != TR_OK ||
+        address_make(self, self->target_url, tr_str_c(link->db), &link->target) != TR_OK) {
         tr_text_clear(&link->source);
         return "source or target is no URL of a database";
     }
@@ -330,18 +332,34 @@ static const char *make_urls(struct link *link, const tr_batch *batch)
     return why;
 }
 
+void link_open(struct link *link, int64_t deadline_ms)
+{
+    const char *why = make_urls(link);
+
+    if (link->state == LINK_OPENING)
+        return;
+    if (link->state == LINK_BROKEN)
+        why = link->why;
+    if (why || link->state == LINK_OPEN) {
+        let_go(link, why);
+        return;
+    }
+    link->state = LINK_OPENING;
+    link->made = false;
+    link->deadline_ms = deadline_ms;
+    open_ask(link, SOURCE, "GET", "", source_answered);
+}
+
 void link_wait(struct link *link, struct job *job)
 {
-    const char *why = make_urls(link, job->batch);
+    const char *why = make_urls(link);
     struct job **last = &link->waiting;
 
     job->link = link;
     link->jobs++;
     if (why)
         job_refuse_all(job, why);
-    if (link->state == LINK_BROKEN)
-        tr_bulk_fail(&job->bulk, 0, "%s", link->why);
-    if (why || link->state == LINK_BROKEN || link->state == LINK_OPEN) {
+    if (why || link->state == LINK_OPEN) {
         job_advance(job);
         return;
     }
@@ -349,10 +367,5 @@ void link_wait(struct link *link, struct job *job)
         last = &(*last)->next;
     *last = job;
     job->next = NULL;
-    if (link->state == LINK_OPENING)
-        return;
-    link->state = LINK_OPENING;
-    link->made = false;
-    link->deadline_ms = job->batch->deadline_ms;
-    open_ask(link, SOURCE, "GET", "", source_answered);
+    link_open(link, job->batch->deadline_ms);
 }

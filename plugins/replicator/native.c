@@ -117,9 +117,10 @@ void native_stop(tr_self *self)
     self->flushing = true;
     if (self->source_client)
         self->http->client_free(self->source_client);
+    self->source_client = NULL;
     if (self->target_client)
         self->http->client_free(self->target_client);
-    self->source_client = self->target_client = NULL;
+    self->target_client = NULL;
     if (self->source_url)
         self->tmpl->free(self->source_url);
     if (self->target_url)
@@ -133,7 +134,7 @@ void native_stop(tr_self *self)
 tr_status native_process(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome)
 {
     struct job *job = job_new(self, batch);
-    struct link *link = job ? link_of(self, batch) : NULL;
+    struct link *link = job ? link_of(self, batch->stream, batch->db, batch->rule) : NULL;
 
     if (!link) {
         if (job)
@@ -154,9 +155,19 @@ static void settled(tr_self *self, const tr_place *place)
         checkpoint_settled(link, place->seq);
 }
 
+/* A server that replicates has books of its own. */
+static void begin(tr_self *self, const tr_begin *it)
+{
+    if (self->options.mode == MODE_NATIVE)
+        begin_stream(self, it);
+    else if (self->position)
+        (void)self->position->answer(self->host, it->question, tr_str_n(NULL, 0));
+}
+
 const void *native_position_table(void)
 {
-    static const tr_position table = {.size = sizeof(table), .settled = settled};
+    static const tr_position table = {
+        .size = sizeof(table), .begin = begin, .settled = settled};
 
     return &table;
 }

@@ -5,6 +5,7 @@
  *     native.c      batches in; the clients, and the end
  *     address.c     the two databases of a batch, as URLs
  *     link.c        a link: one stream and its target; opened before the first batch
+ *     begin.c       where a stream begins, by what both ends know of earlier runs
  *     job.c         a batch on its way: round after round, and its outcome
  *     leaf.c        the leaves of its changes, and those that need no fetch
  *     diff.c        what the target lacks: _revs_diff
@@ -96,6 +97,7 @@ struct books {
     uint64_t timer;
     int64_t written_ms;
     bool writing;  /* steps are under way                                                  */
+    bool reading;  /* only to see where to begin                                           */
     bool failing;  /* the last attempt did; said once                                      */
     bool given_up; /* no more attempts                                                     */
     uint8_t step;
@@ -120,6 +122,11 @@ struct link {
     uint32_t undiffed;   /* and of those since, that went without the question         */
     uint32_t most;       /* documents of a request, as the target bears them           */
     struct books books;
+    uint64_t question; /* where to begin, asked by the host; 0: answered               */
+    tr_text seq;       /* where the host would                                         */
+    uint64_t again;    /* timer                                                        */
+    uint32_t tries;    /* to find it out                                               */
+    bool has_checkpoint, judged;
     char why[MESSAGE_MAX]; /* broken                                                       */
 };
 
@@ -169,9 +176,8 @@ tr_status native_compile(tr_self *self, tr_error *error);
 /* `option` is its name for the error. [control] */
 tr_status address_check(const tr_self *self, const char *option, const char *text,
                         tr_error *error);
-/* The URL of a batch's database; TR_REJECT: it can be none, TR_EAGAIN: no memory. */
-tr_status address_make(tr_self *self, const tr_template *url, const tr_batch *batch,
-                       tr_text *out);
+/* The URL for a database of the source; TR_REJECT: it can be none, TR_EAGAIN: no memory. */
+tr_status address_make(tr_self *self, const tr_template *url, tr_str db, tr_text *out);
 /* The part before the database's name, without a slash at its end. */
 tr_str address_server(tr_str url);
 tr_str address_name(tr_str url);
@@ -179,9 +185,11 @@ tr_str address_name(tr_str url);
 void address_add_bare(tr_text *out, tr_str url);
 
 /* link.c */
-/* The link of a batch; made if there is none. NULL: no memory. */
-struct link *link_of(tr_self *self, const tr_batch *batch);
+/* Made if there is none. NULL: no memory. */
+struct link *link_of(tr_self *self, tr_str stream, tr_str db, tr_str rule);
 struct link *link_find(tr_self *self, tr_str stream);
+/* Looks at both databases; then jobs that wait go on, and begin_opened() is called. */
+void link_open(struct link *link, int64_t deadline_ms);
 /* The job goes on when the link is open. */
 void link_wait(struct link *link, struct job *job);
 /* The target is not there any more: it is looked for before the next batch. */
@@ -191,6 +199,12 @@ void link_break(struct link *link, const char *which);
 /* Whether an answer of GET DATABASE is of the database that the link was opened with. */
 bool link_is_same(const struct link *link, int end, tr_str info);
 void link_free_all(tr_self *self);
+
+/* begin.c */
+void begin_stream(tr_self *self, const tr_begin *begin);
+void begin_opened(struct link *link, const char *why);
+/* The documents of both ends, "{}" where there is none; or why they cannot be read. */
+void begin_read(struct link *link, const char *why, tr_str source, tr_str target);
 
 /* job.c */
 struct job *job_new(tr_self *self, const tr_batch *batch);
@@ -217,8 +231,6 @@ bool leaf_list(struct job *job);
 bool leaf_is_fast(const struct job *job, uint32_t i);
 /* Appends it, with the history that it has by itself. */
 void leaf_add_from_feed(const tr_self *self, tr_text *out, const tr_change *change);
-/* Whether a document is of the revision, or came out of it. */
-bool leaf_is_in(tr_str doc, tr_str rev);
 
 /* diff.c */
 bool diff_is_needed(struct job *job);
@@ -253,6 +265,10 @@ void refusal_take(struct job *job, const tr_http_response *response);
 
 /* checkpoint.c */
 void checkpoint_begin_session(struct link *link);
+/* Reads the documents of both ends for begin_read(). */
+void checkpoint_read(struct link *link);
+/* Both ends have been told of this position. */
+void checkpoint_known(struct link *link, tr_str seq);
 void checkpoint_settled(struct link *link, tr_str seq);
 /* TR_PENDING while documents are being written. */
 tr_status checkpoint_flush(tr_self *self);

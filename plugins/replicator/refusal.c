@@ -93,8 +93,7 @@ static bool take_row(struct job *job, const struct row *row)
         for (uint32_t l = job->first[keys[k].i]; l < job->first[keys[k].i + 1]; l++) {
             struct leaf *leaf = &job->leaves[l];
 
-            if (leaf->doc.len == 0 ||
-                !(row->rev.len == 0 || leaf_is_in(tr_text_at(&job->docs, leaf->doc), row->rev)))
+            if (leaf->doc.len == 0 || (row->rev.len > 0 && !tr_str_eq(row->rev, leaf->rev)))
                 continue;
             found = true;
             if (row->error.len == 0 || leaf->state != LEAF_POSTED)

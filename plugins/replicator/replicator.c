@@ -23,6 +23,7 @@ static tr_status replicator_open(const tr_host *host, tr_self **ret_self, tr_err
     self->secrets = host->get_ext(host, TR_EXT_SECRETS);
     self->timer = host->get_ext(host, TR_EXT_TIMER);
     self->tmpl = host->get_ext(host, TR_EXT_TEMPLATE);
+    self->position = host->get_ext(host, TR_EXT_POSITION);
     if (self->http && self->json && self->secrets && self->timer && self->tmpl) {
         *ret_self = self;
         return TR_OK;

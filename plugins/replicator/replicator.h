@@ -25,6 +25,7 @@
 
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/json.h>
+#include <tailrace/ext/position.h>
 #include <tailrace/ext/secrets.h>
 #include <tailrace/ext/template.h>
 #include <tailrace/ext/timer.h>
@@ -61,6 +62,7 @@ struct tr_self {
     const tr_secrets *secrets;
     const tr_timer *timer;
     const tr_template_api *tmpl;
+    const tr_position_host *position; /* NULL: the host asks nobody                        */
     struct options options;
 
     /* native */

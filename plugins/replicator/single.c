@@ -7,7 +7,7 @@
 
 #define WHAT "GET of a document of the source"
 
-/* "/ID?revs=true&latest=true&open_revs=[…]"; the slash of "_design/" stays one. */
+/* "/ID?revs=true&open_revs=[…]"; the slash of "_design/" stays one. */
 static void add_path(struct job *job, tr_text *out, uint32_t i)
 {
     static const char design[] = "_design/";
@@ -21,7 +21,7 @@ static void add_path(struct job *job, tr_text *out, uint32_t i)
         id = tr_str_n(id.ptr + sizeof(design) - 1, id.len - (sizeof(design) - 1));
     }
     tr_text_add_percent(out, id);
-    tr_text_add_c(out, "?revs=true&latest=true");
+    tr_text_add_c(out, "?revs=true");
     if (attach_is_wanted(job->self))
         tr_text_add_c(out, "&attachments=true");
     tr_text_add_c(out, "&open_revs=");

@@ -31,9 +31,9 @@ static tr_status make_urls(tr_self *self, const tr_batch *batch, tr_text *source
     tr_status status = native_compile(self, NULL);
 
     if (status == TR_OK)
-        status = address_make(self, self->source_url, batch, source);
+        status = address_make(self, self->source_url, batch->db, source);
     if (status == TR_OK)
-        status = address_make(self, self->target_url, batch, target);
+        status = address_make(self, self->target_url, batch->db, target);
     return status;
 }
 

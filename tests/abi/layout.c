@@ -201,7 +201,8 @@ AT(tr_begin, source, 16, 16);
 AT(tr_begin, db, 32, 16);
 AT(tr_begin, stream, 48, 16);
 AT(tr_begin, seq, 64, 16);
-SIZE(tr_begin, 80);
+AT(tr_begin, rule, 80, 16);
+SIZE(tr_begin, 96);
 
 AT(tr_place, size, 0, 4);
 AT(tr_place, source, 8, 16);

@@ -21,9 +21,14 @@ extern "C" {
 /* A position on a stream; the names are those of tr_batch. */
 typedef struct tr_place {
     uint32_t size;
-    tr_str source, db, stream;
-    tr_str seq; /* raw JSON, opaque: a reader of the feed goes on behind it                 */
-} tr_place;
+    int32_t has_checkpoint; /* 1: `seq` is the host's checkpoint, or where someone asked the
+                               rule to begin again; 0: where the rule says that it begins  */
+    uint64_t question;      /* names it in the answer                                       */
+    tr_str source, db;
+    tr_str stream; /* names the database's incarnation, as tr_batch.stream                  */
+    tr_str seq;    /* where the host would begin                                            */
+    tr_str rule;   /* the rule's name                                                       */
+} tr_begin;
 
 /* A position on a stream; the names are those of tr_batch. */
 typedef struct tr_place {
