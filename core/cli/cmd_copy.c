@@ -87,18 +87,20 @@ static int sample(struct copy *copy, bool *ret_include_docs, struct error *error
 /* ---- the run ---- */
 
 /* The user knows of options, and not of the file that was made of them. */
-static void print_mistakes(const struct diags *diags)
+static void print_mistakes(const struct copy *copy, const struct diags *diags)
 {
-    static const char rule[] = "rules." COPY_RULE ".";
+    char rule[64];
 
+    snprintf(rule, sizeof(rule), "rules.%s.", copy->rule);
     for (const struct diag *it = diags->first; it; it = it->next) {
-        bool is_rule = str_starts(str_c(it->path), STR("rules." COPY_RULE "."));
+        bool is_rule = str_starts(str_c(it->path), str_c(rule));
         print_error("%s%s%s%s%s%s", is_rule ? "--" : "", is_rule ? it->path + strlen(rule) : "",
                     is_rule ? ": " : "", it->message, *it->remedy ? "; " : "", it->remedy);
     }
 }
 
-static int load(const struct settings_overrides *overrides, struct settings **ret_settings)
+static int load(const struct copy *copy, const struct settings_overrides *overrides,
+                struct settings **ret_settings)
 {
     struct settings *settings = NULL;
     struct diags diags;
@@ -108,7 +110,7 @@ static int load(const struct settings_overrides *overrides, struct settings **re
     rc = settings_load(overrides, &diags, &settings);
     if (rc == 0)
         rc = settings_resolve(settings, &diags);
-    print_mistakes(&diags);
+    print_mistakes(copy, &diags);
     diags_fini(&diags);
     if (rc < 0) {
         settings_unref(settings);
@@ -163,7 +165,7 @@ static int run_copy(struct copy *copy, struct progress *progress)
     };
     struct settings *settings;
     struct error error;
-    int code = load(&overrides, &settings);
+    int code = load(copy, &overrides, &settings);
 
     if (code == EX_OK && runner_run(&options, settings, &code, &error) < 0)
         code = print_failure(&error);
@@ -350,7 +352,6 @@ static void free_all(struct copy *copy)
     free(copy->databases);
     remote_names_fini(&copy->names);
     remotes_close(&copy->remotes);
-    arena_fini(&copy->arena);
 }
 
 static int run(struct args *args)
@@ -364,7 +365,6 @@ static int run(struct args *args)
         return code;
     signals_block();
     args_set_up_log(args, NULL);
-    arena_init(&copy.arena, 4096);
     code = open_ends(&copy);
     if (code == EX_OK)
         code = find_databases(&copy);
@@ -375,6 +375,8 @@ static int run(struct args *args)
         code = report(&copy, clock_ms() - began_ms, code);
         if (code == EX_OK)
             copy_state_remove(&copy);
+    } else {
+        copy_state_discard(&copy);
     }
     free_all(&copy);
     return code;

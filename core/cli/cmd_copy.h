@@ -17,13 +17,9 @@
 
 #include <limits.h>
 
-#define COPY_RULE "copy"
-
 struct copy_database {
     tr_str source, target; /* names                                                        */
     bool exists;           /* at TARGET                                                    */
-    bool made;             /* by this run                                                  */
-    tr_str start;          /* what tells its incarnation from others; empty: unknown       */
 };
 
 struct copy {
@@ -34,11 +30,11 @@ struct copy {
     struct remote_names names; /* with --all-dbs                                           */
     struct copy_database *databases;
     size_t count, made, secured;
-    struct arena arena;
 
-    char dir[PATH_MAX]; /* the state                                                       */
-    char config[PATH_MAX + 16], targets[PATH_MAX + 16];
-    bool dir_is_own; /* --state-dir did not name it                                     */
+    char rule[32];      /* its name                                                        */
+    char dir[PATH_MAX]; /* the state; empty: not made                                      */
+    char config[PATH_MAX + 16];
+    bool dir_is_own; /* --state-dir did not name it                                        */
     bool resumes;    /* something was there                                             */
     struct binding_stats stats;
 };
@@ -48,13 +44,13 @@ struct copy {
 /* Finds and makes the folder. ERR_CANTCREAT, ERR_OS. */
 int copy_state_open(struct copy *copy, struct error *error);
 
-/* Goes on from what was there: dead letters are tried again, and what was copied into a
- * database that is not there any more is forgotten. Remembers the databases of TARGET as they
- * are. */
-int copy_state_resume(struct copy *copy, struct error *error);
+/* Dead letters of a run before shall be tried again. */
+int copy_state_resume(const struct copy *copy, struct error *error);
 
-/* All is done: nothing of it is needed any more. */
+/* All is done: nothing of it is needed any more. And: nothing was begun; what was there stays.
+ */
 void copy_state_remove(const struct copy *copy);
+void copy_state_discard(const struct copy *copy);
 
 /* ---- copy_targets.c ---- */
 

@@ -6,6 +6,7 @@
  */
 #include "cli/cmd_copy.h"
 #include "cli/config_text.h"
+#include "config/scan_text.h"
 #include "json/value.h"
 
 #include <inttypes.h>
@@ -40,18 +41,6 @@ static int add_doc_ids(const struct copy *copy, const char *json, struct buf *ou
     return ERR_USAGE;
 }
 
-static bool is_name(tr_str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '*';
-        bool is_later = i > 0 && ((c >= '0' && c <= '9') || c == '_' || c == '-');
-        if (!is_letter && !is_later)
-            return false;
-    }
-    return text.len > 0;
-}
-
 static int add_filter_params(const struct copy *copy, struct buf *out)
 {
     const struct args *args = copy->args;
@@ -61,7 +50,7 @@ static int add_filter_params(const struct copy *copy, struct buf *out)
         tr_str value, name = str_cut(str_c(args->given[i].value), '=', &value);
         if (strcmp(args->given[i].name, "filter-param") != 0)
             continue;
-        if (!is_name(name) || name.len == strlen(args->given[i].value)) {
+        if (!scan_is_name(name) || name.len == strlen(args->given[i].value)) {
             args_wrong(args, "--filter-param %s: NAME=VALUE is wanted", args->given[i].value);
             return ERR_USAGE;
         }
@@ -173,7 +162,7 @@ int copy_config_write(const struct copy *copy, bool include_docs, struct buf *ou
 
     add_main(copy, out);
     add_source(copy, out);
-    buf_add_c(out, "rules: { " COPY_RULE ": {\nsource = \"source\";\ndatabases = [ ");
+    buf_addf(out, "rules: { %s: {\nsource = \"source\";\ndatabases = [ ", copy->rule);
     for (size_t i = 0; i < copy->count; i++) {
         if (i > 0)
             buf_add_c(out, ",\n");

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The databases of a copy: which of them there are at TARGET and in which incarnation, those
- * that are made, and who may do what in them. One request after the other. Main thread.
+ * The databases of a copy: which of them there are at TARGET, those that are made, and who may
+ * do what in them. One request after the other. Main thread.
  */
 #include "cli/cmd_copy.h"
 #include "cli/print.h"
 #include "cli/request.h"
-#include "feed/identity.h"
 #include "json/value.h"
 #include "json/write.h"
 
@@ -35,23 +34,13 @@ static int send(struct copy *copy, int end, const char *method, tr_str db, const
 
 /* ---- which there are ---- */
 
-static void take_info(struct copy *copy, struct copy_database *database, tr_str info)
-{
-    tr_str start;
-
-    database->exists = true;
-    if (identity_read_info(info, NULL, &start, NULL))
-        database->start = arena_str(&copy->arena, start);
-}
-
 static int look_at_one(struct copy *copy, struct copy_database *database, struct error *error)
 {
     struct buf answer = {0};
     int rc = send(copy, REMOTE_TARGET, NULL, database->target, "", STR(""), &answer, NULL,
                   error);
 
-    if (rc == 0)
-        take_info(copy, database, buf_str(&answer));
+    database->exists = rc == 0;
     buf_fini(&answer);
     return rc == ERR_NOINPUT ? 0 : rc;
 }
@@ -75,8 +64,7 @@ static int look_at_many(struct copy *copy, size_t from, size_t to, bool *ret_wit
               &status, error);
     for (size_t i = from;
          rc == 0 && i < to && json_next(buf_str(&answer), &cursor, &key, &entry); i++)
-        if (json_get(entry, STR("info"), &info))
-            take_info(copy, &copy->databases[i], info);
+        copy->databases[i].exists = json_get(entry, STR("info"), &info);
     buf_fini(&keys);
     buf_fini(&answer);
     /* Also where only an administrator may ask that: each can be asked for by itself. */
@@ -101,7 +89,7 @@ static int look(struct copy *copy, struct error *error)
 
 /* ---- those that are not ---- */
 
-static int make(struct copy *copy, struct copy_database *database, struct error *error)
+static int make(struct copy *copy, const struct copy_database *database, struct error *error)
 {
     struct buf rest = {0}, answer = {0};
     int rc;
@@ -112,9 +100,6 @@ static int make(struct copy *copy, struct copy_database *database, struct error 
         buf_addf(&rest, "%sn=%" PRId64, rest.len > 0 ? "&" : "?", copy->n);
     rc = send(copy, REMOTE_TARGET, "PUT", database->target, rest.len > 0 ? rest.ptr : "",
               STR(""), &answer, NULL, error);
-    if (rc == 0)
-        rc = look_at_one(copy, database, error);
-    database->made = rc == 0;
     copy->made += rc == 0;
     buf_fini(&rest);
     buf_fini(&answer);
