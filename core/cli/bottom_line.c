@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last row of the terminal. Everything for one change goes there in one write(), which no
+ * The last rows of the terminal. Everything for one change goes there in one write(), which no
  * other write() gets between. Main thread, but for the signals.
  */
 #include "cli/bottom_line.h"
@@ -22,17 +22,18 @@
 #define REGION_ALL "\033[r"
 #define TO_ROW     "\033[%d;1H"
 #define ERASE      "\033[K"
-#define UP         "\033[1A"
+#define UP         "\033[%dA"
 
-enum { ROWS_MIN = 4, COLUMNS_MIN = 16, TEXT_MAX = 512 };
+enum { ROWS_MIN = 4, COLUMNS_MIN = 16, LINE_MAX_BYTES = 512, OTHERS = 3 };
 
 struct size {
     int rows, columns;
 };
 
-static struct size held;     /* rows 0: no row is kept                                      */
-static char shown[TEXT_MAX]; /* the text that stands there                                  */
-static char giving_back[64]; /* what ends it, for the signals                                */
+static struct size held; /* rows 0: no row is kept                                          */
+static int held_count;   /* of the rows that are kept                                       */
+static char shown[BOTTOM_LINES * (LINE_MAX_BYTES + 16) + 16]; /* what was written last      */
+static char giving_back[BOTTOM_LINES * 16 + 32]; /* what ends it, for the signals            */
 static size_t giving_back_len;
 static atomic_bool given_back; /* by a signal */
 
@@ -53,8 +54,8 @@ static void put(const char *text, size_t len)
 
 /* ---- signals ---- */
 
-/* A terminal without its last row is no place to leave a person in. SIGTSTP is among them: the
- * row is taken again when the program goes on. */
+/* A terminal without its last rows is no place to leave a person in. SIGTSTP is among them:
+ * they are taken again when the program goes on. */
 static const int parting[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGTSTP};
 
 enum { PARTING = sizeof(parting) / sizeof(parting[0]) };
@@ -126,17 +127,30 @@ int bottom_line_width(void)
     return usable(size_now());
 }
 
-/* The line feed makes room where the cursor stands in the last row. */
-static void begin(struct size size)
+int bottom_line_count(void)
 {
-    char text[64];
-    int len = snprintf(text, sizeof(text), "\n" SAVE REGION RESTORE UP, size.rows - 1);
+    int count = size_now().rows / OTHERS;
 
-    giving_back_len = (size_t)snprintf(giving_back, sizeof(giving_back),
-                                       SAVE REGION_ALL TO_ROW ERASE RESTORE, size.rows);
+    return count < 1 ? 1 : count > BOTTOM_LINES ? BOTTOM_LINES : count;
+}
+
+/* The line feeds make room where the cursor stands in the last rows. */
+static void begin(struct size size, int count)
+{
+    static const char feeds[BOTTOM_LINES + 1] = "\n\n\n\n\n\n\n\n\n";
+    char text[BOTTOM_LINES + 64];
+    int len = snprintf(text, sizeof(text), "%.*s" SAVE REGION RESTORE UP, count, feeds,
+                       size.rows - count, count);
+    int at = snprintf(giving_back, sizeof(giving_back), SAVE REGION_ALL);
+
+    for (int row = size.rows - count + 1; row <= size.rows; row++)
+        at += snprintf(giving_back + at, sizeof(giving_back) - (size_t)at, TO_ROW ERASE, row);
+    at += snprintf(giving_back + at, sizeof(giving_back) - (size_t)at, RESTORE);
+    giving_back_len = (size_t)at;
     atomic_store(&given_back, false);
     catch_signals();
     held = size;
+    held_count = count;
     shown[0] = '\0';
     put(text, (size_t)len);
 }
@@ -151,23 +165,28 @@ void bottom_line_end(void)
     held = (struct size){0};
 }
 
-void bottom_line_draw(const char *text)
+void bottom_line_draw(const char *const *lines, int count)
 {
     struct size size = size_now();
-    char frame[TEXT_MAX + 64];
-    int len;
+    char frame[sizeof(shown)];
+    int len, width = usable(size);
 
-    if (usable(size) == 0 || atomic_load(&given_back) || size.rows != held.rows ||
-        size.columns != held.columns)
+    if (width == 0 || atomic_load(&given_back) || size.rows != held.rows ||
+        size.columns != held.columns || count != held_count)
         bottom_line_end();
-    if (usable(size) == 0)
+    if (width == 0)
         return;
     if (held.rows == 0)
-        begin(size);
-    if (strcmp(text, shown) == 0)
+        begin(size, count);
+    if (width > LINE_MAX_BYTES)
+        width = LINE_MAX_BYTES;
+    len = snprintf(frame, sizeof(frame), SAVE);
+    for (int i = 0; i < count; i++)
+        len += snprintf(frame + len, sizeof(frame) - (size_t)len, TO_ROW "%.*s" ERASE,
+                        size.rows - count + 1 + i, width, lines[i]);
+    len += snprintf(frame + len, sizeof(frame) - (size_t)len, RESTORE);
+    if (strcmp(frame, shown) == 0)
         return;
-    snprintf(shown, sizeof(shown), "%s", text);
-    len = snprintf(frame, sizeof(frame), SAVE TO_ROW "%.*s" ERASE RESTORE, held.rows,
-                   usable(size), shown);
+    memcpy(shown, frame, (size_t)len + 1);
     put(frame, (size_t)len);
 }

@@ -127,6 +127,19 @@ static bool step_all(struct verify *verify)
     return more;
 }
 
+static uint64_t pending_of(const struct verify_pair *pair, bool *ret_told)
+{
+    uint64_t pending = 0;
+    bool told;
+
+    *ret_told = true;
+    for (int end = 0; end < REMOTES; end++) {
+        pending += verify_reader_pending(&pair->readers[end], &told);
+        *ret_told &= told;
+    }
+    return pending;
+}
+
 static void look(const void *ctx, struct engine_progress *ret_progress)
 {
     const struct verify *verify = ctx;
@@ -141,16 +154,31 @@ static void look(const void *ctx, struct engine_progress *ret_progress)
 
     for (size_t i = 0; i < verify->active_count; i++) {
         const struct verify_pair *pair = verify->active[i];
-        bool all_told = true;
         progress.received += rows_of(pair);
-        for (int end = 0; end < REMOTES; end++) {
-            progress.pending += verify_reader_pending(&pair->readers[end], &told);
-            all_told &= told;
-        }
-        progress.untold += !all_told;
+        progress.pending += pending_of(pair, &told);
+        progress.untold += !told;
     }
     progress.settled = progress.received;
     *ret_progress = progress;
+}
+
+static size_t look_at_parts(const void *ctx, struct engine_part *parts, size_t room)
+{
+    const struct verify *verify = ctx;
+    size_t count = 0;
+    bool told;
+
+    for (size_t i = 0; i < verify->active_count && count < room; i++) {
+        const struct verify_pair *pair = verify->active[i];
+        uint64_t rows = rows_of(pair), pending = pending_of(pair, &told);
+        if (pair->stage == VERIFY_READS)
+            parts[count++] = (struct engine_part){
+                .db = pair->db[REMOTE_SOURCE],
+                .settled = rows,
+                .goal = told ? rows + pending : 0,
+            };
+    }
+    return count;
 }
 
 static void compare(struct verify *verify, struct progress *progress)
@@ -158,7 +186,7 @@ static void compare(struct verify *verify, struct progress *progress)
     bool more = true;
 
     verify->active = mem_new_array(struct verify_pair *, ACTIVE_MAX);
-    progress_start(progress, verify->remotes.loop, look, verify);
+    progress_start(progress, verify->remotes.loop, look, look_at_parts, verify);
     while (!verify->remotes.stopped) {
         start_more(verify);
         if (verify->active_count == 0 && verify->started == verify->count)

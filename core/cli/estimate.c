@@ -92,7 +92,7 @@ void estimate_take(struct estimate *estimate, const struct engine_progress *prog
 
 enum part { PERCENT, BAR, DATABASES, ROWS, RATE, LEFT, PARTS };
 
-enum { PART_SIZE = 96, NUMBER_SIZE = 32, BAR_WIDTH = 20 };
+enum { PART_SIZE = 96, NUMBER_SIZE = 32, BAR_WIDTH = 20, NAME_MAX_SHOWN = 64 };
 
 /* "1,234,567", whatever the locale. */
 static const char *number(uint64_t value, char text[NUMBER_SIZE])
@@ -180,6 +180,26 @@ void estimate_write(const struct estimate_view *view, size_t width, char text[ES
     write_parts(view, parts);
     while (join(parts, text) > width && dropped < sizeof(least_first) / sizeof(*least_first))
         parts[least_first[dropped++]][0] = '\0';
+    if (width < ESTIMATE_LINE && strlen(text) > width)
+        text[width] = '\0';
+}
+
+void estimate_write_part(const struct engine_part *part, size_t width, char text[ESTIMATE_LINE])
+{
+    char bar[PART_SIZE] = "", percent[8] = "", rows[NUMBER_SIZE];
+    int done;
+
+    if (part->goal > 0) {
+        done = percent_of(part->settled, part->goal);
+        snprintf(percent, sizeof(percent), "%3d%%", done);
+        write_bar(done, bar);
+    }
+    snprintf(text, ESTIMATE_LINE, "%4s  %*s  %s row%s  " STR_FMT, percent, -(BAR_WIDTH + 2),
+             bar, number(part->settled, rows), part->settled == 1 ? "" : "s",
+             STR_ARG(str_clip(part->db, NAME_MAX_SHOWN)));
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
     if (width < ESTIMATE_LINE && strlen(text) > width)
         text[width] = '\0';
 }

@@ -39,4 +39,8 @@ void estimate_take(struct estimate *estimate, const struct engine_progress *prog
  * left out first. */
 void estimate_write(const struct estimate_view *view, size_t width, char text[ESTIMATE_LINE]);
 
+/* The same for one database of several. */
+void estimate_write_part(const struct engine_part *part, size_t width,
+                         char text[ESTIMATE_LINE]);
+
 #endif

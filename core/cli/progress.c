@@ -8,6 +8,8 @@
 #include "cli/bottom_line.h"
 #include "observe/log.h"
 
+#include <stdlib.h>
+
 enum {
     REDRAW_MS = 250,
     BEGIN_MS = 500, /* what is over by then needs no line                                 */
@@ -31,12 +33,34 @@ bool progress_parse(const char *word, enum progress_form *ret_form)
 
 /* ---- the two forms ---- */
 
-static void draw(const struct estimate_view *view)
+static int by_name(const void *a, const void *b)
 {
-    char text[ESTIMATE_LINE];
+    return str_cmp(((const struct engine_part *)a)->db, ((const struct engine_part *)b)->db);
+}
 
-    estimate_write(view, (size_t)bottom_line_width(), text);
-    bottom_line_draw(text);
+/* The lines of the parts, above the one of all. There are never less than before: what scrolls
+ * above them would jump. */
+static void draw(struct progress *progress, const struct estimate_view *view)
+{
+    char texts[BOTTOM_LINES][ESTIMATE_LINE];
+    const char *lines[BOTTOM_LINES];
+    struct engine_part parts[BOTTOM_LINES];
+    size_t width = (size_t)bottom_line_width(), count = 0;
+    int blank, room = bottom_line_count();
+
+    if (view->progress.databases > 1)
+        count = progress->parts(progress->ctx, parts, (size_t)room - 1);
+    if (count > 0)
+        qsort(parts, count, sizeof(parts[0]), by_name);
+    if (progress->lines > room || progress->lines < (int)count + 1)
+        progress->lines = (int)count + 1;
+    blank = progress->lines - (int)count - 1;
+    for (int i = 0; i < progress->lines; i++)
+        lines[i] = i < blank ? "" : texts[i];
+    for (size_t i = 0; i < count; i++)
+        estimate_write_part(&parts[i], width, texts[(size_t)blank + i]);
+    estimate_write(view, width, texts[progress->lines - 1]);
+    bottom_line_draw(lines, progress->lines);
 }
 
 /* What nobody knows is left out. */
@@ -74,7 +98,7 @@ static void due(struct timer *timer)
     }
     estimate_take(&progress->estimate, &now, clock_ms(), &view);
     if (progress->on_terminal) {
-        draw(&view);
+        draw(progress, &view);
     } else if (clock_ms() >= progress->log_ms) {
         write_log(progress, &view);
         progress->log_ms += LOG_MS;
@@ -83,7 +107,7 @@ static void due(struct timer *timer)
 }
 
 void progress_start(struct progress *progress, struct loop *loop, progress_look_fn look,
-                    const void *ctx)
+                    progress_parts_fn parts, const void *ctx)
 {
     const struct engine_progress none = {0};
     struct estimate_view view;
@@ -92,6 +116,7 @@ void progress_start(struct progress *progress, struct loop *loop, progress_look_
         return;
     progress->loop = loop;
     progress->look = look;
+    progress->parts = parts;
     progress->ctx = ctx;
     progress->on_terminal = progress->form == PROGRESS_AUTO && bottom_line_possible();
     progress->log_ms = clock_ms() + LOG_MS;

@@ -96,6 +96,13 @@ static void look(const void *ctx, struct engine_progress *ret_progress)
     engine_get_progress(runner->engine, ret_progress);
 }
 
+static size_t look_at_parts(const void *ctx, struct engine_part *parts, size_t room)
+{
+    const struct runner *runner = ctx;
+
+    return engine_get_parts(runner->engine, parts, room);
+}
+
 int runner_run(const struct runner_options *options, struct settings *settings,
                int *ret_exit_code, struct error *error)
 {
@@ -121,7 +128,7 @@ int runner_run(const struct runner_options *options, struct settings *settings,
     if (options->is_service)
         notify_ready();
     if (options->progress)
-        progress_start(options->progress, runner.loop, look, &runner);
+        progress_start(options->progress, runner.loop, look, look_at_parts, &runner);
     loop_run(runner.loop);
     engine_free(runner.engine);
     *ret_exit_code = runner.exit_code;

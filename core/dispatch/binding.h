@@ -111,6 +111,17 @@ const char *binding_held(const struct binding *binding);
 const struct binding_stats *binding_get_stats(const struct binding *binding);
 void binding_get_lag(const struct binding *binding, struct binding_lag *ret_lag);
 
+/* How far it is with a stream that it has in hand. */
+struct binding_part {
+    tr_str db;                  /* lives until the next turn of the loop                   */
+    uint64_t received, settled; /* rows, ever                                              */
+    bool is_read;               /* no more rows will come                                  */
+};
+
+/* Calls each() for every such stream, until it returns false. */
+void binding_each_part(const struct binding *binding,
+                       bool (*each)(void *ctx, const struct binding_part *part), void *ctx);
+
 /* Sends a dead letter again. The record goes away after ok and stays, with the new reason,
  * after another reject. */
 void binding_replay(struct binding *binding, const struct store_dead_letter *letter);

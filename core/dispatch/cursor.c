@@ -280,6 +280,27 @@ tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal)
     return segment_before(first->hold->segment, first->row);
 }
 
+void binding_each_part(const struct binding *binding,
+                       bool (*each)(void *ctx, const struct binding_part *part), void *ctx)
+{
+    bool more = true;
+
+    for (struct list *it = binding->cursors.next; more && it != &binding->cursors;
+         it = it->next) {
+        const struct cursor *cursor = list_entry(it, struct cursor, link);
+        int64_t settled;
+        if (cursor->replays)
+            continue;
+        (void)cursor_watermark(cursor, &settled);
+        more = each(ctx, &(struct binding_part){
+                             .db = cursor->stream.db,
+                             .received = (uint64_t)cursor->received_ordinal,
+                             .settled = (uint64_t)settled,
+                             .is_read = cursor->retired,
+                         });
+    }
+}
+
 /* The ordinal of the row that segment_before() gives the seq of. */
 static int64_t known_before(const struct item *item)
 {

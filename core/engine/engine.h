@@ -65,4 +65,13 @@ struct engine_progress {
 /* Looks at every database: a few times a second, not for each row. Before finished(). */
 void engine_get_progress(const struct engine *engine, struct engine_progress *ret_progress);
 
+/* A database that a rule is under way with. */
+struct engine_part {
+    tr_str db; /* lives until the next turn of the loop                                    */
+    uint64_t settled, goal; /* rows, since the first run; goal 0: nobody knows it          */
+};
+
+/* Some of them, `room` at most; gives how many. */
+size_t engine_get_parts(const struct engine *engine, struct engine_part *parts, size_t room);
+
 #endif

@@ -70,6 +70,41 @@ void engine_get_progress(const struct engine *engine, struct engine_progress *re
     *ret_progress = progress;
 }
 
+struct parts {
+    const struct source *source;
+    struct engine_part *parts;
+    size_t count, room;
+};
+
+static bool take_part(void *ctx, const struct binding_part *part)
+{
+    struct parts *parts = ctx;
+    const struct database *database = database_find(parts->source, part->db);
+    uint64_t pending = database && database->stream ? pending_of(database->stream) : 0;
+
+    if (parts->count == parts->room)
+        return false;
+    parts->parts[parts->count++] = (struct engine_part){
+        .db = part->db,
+        .settled = part->settled,
+        .goal = part->is_read || pending > 0 ? part->received + pending : 0,
+    };
+    return true;
+}
+
+size_t engine_get_parts(const struct engine *engine, struct engine_part *parts, size_t room)
+{
+    struct parts taken = {.parts = parts, .room = room};
+
+    list_each (it, &engine->rules) {
+        const struct running_rule *rule = list_entry(it, struct running_rule, link);
+        taken.source = rule->source;
+        if (rule->source)
+            binding_each_part(rule->binding, take_part, &taken);
+    }
+    return taken.count;
+}
+
 void engine_interrupt(struct engine *engine, int exit_code)
 {
     if (!engine->stopping && engine->exit_code == 0)

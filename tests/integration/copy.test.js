@@ -288,6 +288,25 @@ test('one that was killed goes on where it was', async (t) => {
     assert.deepEqual(statesOf(ends), []);
 });
 
+test('one that is killed again and again gets done', async (t) => {
+    const ends = makeEnds(t, couch);
+    const { where } = await makeFilled(couch, 6000);
+    const to = await couch.makeDb();
+    for (let i = 0; i < 6; i++) {
+        const run = ends.start('copy', where, to);
+        const came = (await couch.get(to)).json.doc_count;
+        /* Somewhere between the first request and the last. */
+        await waitFor(
+            async () => !run.running || (await couch.get(to)).json.doc_count > came,
+            'documents',
+        );
+        await run.kill9();
+    }
+    const done = await ends.run('copy', where, to);
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal((await ends.run('verify', where, to)).code, 0);
+});
+
 test('one that is asked to end says that it is not complete', async (t) => {
     const { ends, where, to, toGate, gate, run } = await startHalf(t);
     run.signal('SIGTERM');
@@ -366,6 +385,34 @@ test('a terminal has a bar with how far it is', async (t) => {
     assert.equal((await run.ended).code, 0, screen.text());
     assert.ok(screen.isWhole());
     assert.match(screen.text(), /^1 database, 5000 documents read/m);
+});
+
+test('of several databases each has a line above the one of all', async (t) => {
+    const ends = makeEnds(t, couch);
+    const second = await startSecond(t);
+    const prefix = uniqueDb('lines');
+    for (const name of ['one', 'two']) {
+        const { where } = await makeFilled(couch, 100, { name: `${prefix}_${name}` });
+        await second.makeDb(where.slice(1));
+    }
+    let open;
+    const opened = new Promise((resolve) => (open = resolve));
+    const gate = await startGateway(t, second, async (req) => {
+        if (req.url.endsWith('/_bulk_docs')) await opened;
+    });
+    const to = gate.url.replace('://', '://admin@');
+    const words = ['--all-dbs', '-d', `^${prefix}`];
+    const run = startOnTerminal(t, ends.args('copy', '', to, ...words), { env: ends.env });
+    const shows = (screen, name, row) =>
+        new RegExp(`0 rows +${prefix}_${name}`).test(screen.lines[screen.rows - row]);
+    const screen = await run.until(
+        (it) => shows(it, 'one', 3) && shows(it, 'two', 2) && / of 2 databases/.test(it.bottom()),
+    );
+    open();
+    assert.equal((await run.ended).code, 0, screen.text());
+    assert.ok(screen.isWhole());
+    assert.match(screen.text(), /^2 databases, 200 documents read/m);
+    assert.doesNotMatch(screen.text(), /rows/);
 });
 
 test('options that make no sense together are refused', async (t) => {

@@ -311,6 +311,22 @@ static void time_left_is_told_in_what_people_count_in(void **state)
     assert_left(90000, "  5%  1d 1h left");
 }
 
+static void a_database_of_several_has_a_line_of_its_own(void **state)
+{
+    char text[ESTIMATE_LINE];
+    struct engine_part part = {.db = STR("users/a\nb"), .settled = 1234, .goal = 2468};
+
+    (void)state;
+    estimate_write_part(&part, 100, text);
+    assert_string_equal(text, " 50%  [==========          ]  1,234 rows  users/a?b");
+    estimate_write_part(&part, 20, text);
+    assert_string_equal(text, " 50%  [==========   ");
+    part.goal = 0;
+    part.settled = 1;
+    estimate_write_part(&part, 100, text);
+    assert_string_equal(text, "                              1 row  users/a?b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +350,7 @@ int main(void)
         cmocka_unit_test(no_line_is_wider_than_it_may_be),
         cmocka_unit_test(what_is_not_known_is_not_told),
         cmocka_unit_test(time_left_is_told_in_what_people_count_in),
+        cmocka_unit_test(a_database_of_several_has_a_line_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
