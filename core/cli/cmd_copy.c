@@ -99,15 +99,24 @@ static void print_mistakes(const struct copy *copy, const struct diags *diags)
     }
 }
 
-static int load(const struct copy *copy, const struct settings_overrides *overrides,
-                struct settings **ret_settings)
+static struct settings_overrides overrides_of(const struct copy *copy)
 {
+    return (struct settings_overrides){
+        .path = copy->config,
+        .plugin_dir = copy->args->overrides.plugin_dir,
+        .state_dir = copy->dir,
+    };
+}
+
+static int load(struct copy *copy)
+{
+    const struct settings_overrides overrides = overrides_of(copy);
     struct settings *settings = NULL;
     struct diags diags;
     int rc;
 
     diags_init(&diags);
-    rc = settings_load(overrides, &diags, &settings);
+    rc = settings_load(&overrides, &diags, &settings);
     if (rc == 0)
         rc = settings_resolve(settings, &diags);
     print_mistakes(copy, &diags);
@@ -116,7 +125,7 @@ static int load(const struct copy *copy, const struct settings_overrides *overri
         settings_unref(settings);
         return error_exit_code(rc);
     }
-    *ret_settings = settings;
+    copy->settings = settings;
     return EX_OK;
 }
 
@@ -131,31 +140,30 @@ static int write_config(struct copy *copy, bool include_docs, struct error *erro
     return rc;
 }
 
-/* Everything before the first document. */
+/* Everything before the first document. Nothing is made at TARGET before all else is right. */
 static int prepare(struct copy *copy)
 {
     bool include_docs = true;
     struct error error = {.code = 0};
-    int rc = sample(copy, &include_docs, &error);
+    int rc = sample(copy, &include_docs, &error), code;
 
     if (rc == 0)
         rc = copy_state_open(copy, &error);
-    if (rc == 0)
-        rc = copy_targets_prepare(copy, &error);
     if (rc == 0)
         rc = copy_state_resume(copy, &error);
     if (rc == 0)
         rc = write_config(copy, include_docs, &error);
     if (rc == ERR_USAGE)
         return EX_USAGE; /* it was said where it was found                                 */
-    return rc < 0 ? print_failure(&error) : EX_OK;
+    code = rc < 0 ? print_failure(&error) : load(copy);
+    if (code == EX_OK && copy_targets_prepare(copy, &error) < 0)
+        code = print_failure(&error);
+    return code;
 }
 
 static int run_copy(struct copy *copy, struct progress *progress)
 {
-    struct settings_overrides overrides = {.path = copy->config,
-                                           .plugin_dir = copy->args->overrides.plugin_dir,
-                                           .state_dir = copy->dir};
+    struct settings_overrides overrides = overrides_of(copy);
     struct runner_options options = {
         .mode = ENGINE_ONCE,
         .overrides = &overrides,
@@ -163,12 +171,14 @@ static int run_copy(struct copy *copy, struct progress *progress)
         .progress = progress,
         .stopped_code = EX_TEMPFAIL,
     };
-    struct settings *settings;
+    struct settings *settings = copy->settings;
     struct error error;
-    int code = load(copy, &overrides, &settings);
+    int code;
 
-    if (code == EX_OK && runner_run(&options, settings, &code, &error) < 0)
-        code = print_failure(&error);
+    copy->settings = NULL; /* the engine's now                                             */
+    if (runner_run(&options, settings, &code, &error) < 0)
+        return print_failure(&error);
+    copy->ran = true;
     if (code == EX_OK && args_has(copy->args, "security") &&
         copy_targets_secure(copy, &error) < 0)
         code = print_failure(&error);
@@ -349,6 +359,7 @@ static int open_ends(struct copy *copy)
 
 static void free_all(struct copy *copy)
 {
+    settings_unref(copy->settings);
     free(copy->databases);
     remote_names_fini(&copy->names);
     remotes_close(&copy->remotes);
@@ -372,7 +383,8 @@ static int run(struct args *args)
         code = prepare(&copy);
     if (code == EX_OK) {
         code = run_copy(&copy, &progress);
-        code = report(&copy, clock_ms() - began_ms, code);
+        if (copy.ran)
+            code = report(&copy, clock_ms() - began_ms, code);
         if (code == EX_OK)
             copy_state_remove(&copy);
     } else {

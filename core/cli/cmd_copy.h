@@ -36,6 +36,8 @@ struct copy {
     char config[PATH_MAX + 16];
     bool dir_is_own; /* --state-dir did not name it                                        */
     bool resumes;    /* something was there                                             */
+    struct settings *settings; /* before the run                                           */
+    bool ran;
     struct binding_stats stats;
 };
 

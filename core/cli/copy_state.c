@@ -105,6 +105,8 @@ void copy_state_remove(const struct copy *copy)
 
 void copy_state_discard(const struct copy *copy)
 {
-    if (copy->dir_is_own && copy->dir[0])
-        (void)rmdir(copy->dir);
+    if (!copy->dir_is_own || !copy->dir[0] || copy->resumes)
+        return;
+    (void)unlink(copy->config);
+    (void)rmdir(copy->dir); /* it has no store, unless another process has just made one     */
 }

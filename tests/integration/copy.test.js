@@ -436,5 +436,7 @@ test('options that make no sense together are refused', async (t) => {
     }
     const selector = await ends.run('copy', where, to, '--create', '--selector', '{');
     assert.notEqual(selector.code, 0);
-    assert.match(selector.stderr, /--selector/);
+    assert.match(selector.stderr, /^tailrace: --selector: .*\n$/);
+    assert.equal(await exists(to), false);
+    assert.deepEqual(statesOf(ends), []);
 });
