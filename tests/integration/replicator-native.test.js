@@ -66,6 +66,13 @@ async function makeZoo(where) {
     ]);
 }
 
+/* Runs to the end; how many changes were read. */
+async function received(site) {
+    const { stderr } = await site.once();
+    const records = stderr.split('\n').filter((line) => line.startsWith('{'));
+    return records.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'finished').received;
+}
+
 /* ---- every leaf ---- */
 
 test('the target has every leaf, and a replicator finds nothing left', async (t) => {
@@ -120,8 +127,8 @@ test('what is copied twice changes nothing', async (t) => {
     await makeZoo(where);
     await site.once();
     const { update_seq: seq } = (await couch.get(to)).json;
-    fs.rmSync(site.stateDir, { recursive: true });
-    await site.once();
+    await site.command(['backfill', 'r']);
+    assert.ok((await received(site)) > 30);
     assert.equal(parseInt((await couch.get(to)).json.update_seq, 10), parseInt(seq, 10));
     await bench.assertSame(where, to);
 });
@@ -299,6 +306,60 @@ test('checkpoints are written while it follows, and not when nothing changes', a
     await waitFor(next, 'the second checkpoint');
     assert.equal((await doc()).history.length, 1);
     await daemon.stop();
+});
+
+/* ---- where it begins ---- */
+
+test('without its state it goes on where both ends agree that they were', async (t) => {
+    const { where, to, site } = await bench.pair(t, 20);
+    await site.once();
+    fs.rmSync(site.stateDir, { recursive: true });
+    await put(couch, where, 'later');
+    assert.equal(await received(site), 1);
+    await bench.assertSame(where, to);
+    const [doc] = Object.values(await bench.checkpointsOf(to));
+    assert.equal(doc.history.length, 2);
+});
+
+test('without its state, and where one end knows nothing, it begins at the beginning', async (t) => {
+    const { where, to, site } = await bench.pair(t, 20);
+    await site.once();
+    fs.rmSync(site.stateDir, { recursive: true });
+    const [[id, { _rev }]] = Object.entries(await bench.checkpointsOf(where));
+    await couch.delete(`${where}/${id}?rev=${_rev}`);
+    assert.equal(await received(site), 20);
+    await bench.assertSame(where, to);
+});
+
+test('a target that was made again gets everything again', async (t) => {
+    const { where, to, site } = await bench.pair(t, 20);
+    await site.once();
+    await couch.delete(to);
+    await couch.put(to);
+    await put(couch, where, 'later');
+    assert.equal(await received(site), 21);
+    await bench.assertSame(where, to);
+});
+
+test('a target whose books are older than the source\'s gets what it may lack', async (t) => {
+    const { where, to, site } = await bench.pair(t, 20);
+    await site.once();
+    const [[id, old]] = Object.entries(await bench.checkpointsOf(to));
+    await fill(couch, where, names(5, 'later'));
+    await site.once();
+    /* As if it came out of a backup: without the later ones, and with the books of then. */
+    const { json: rows } = await couch.get(`${to}/_all_docs?startkey="later"`);
+    await couch.delete(to);
+    await couch.put(to);
+    const { json } = await couch.post(`${where}/_bulk_get?revs=true`, {
+        docs: names(20).map((name) => ({ id: name })),
+    });
+    await putLeaves(couch, to, json.results.map(({ docs }) => docs[0].ok));
+    const { _rev, ...books } = old;
+    assert.equal((await couch.put(`${to}/${id}`, books)).status, 201);
+    assert.equal(rows.rows.length, 5);
+    assert.equal(await received(site), 5);
+    await bench.assertSame(where, to);
 });
 
 /* ---- crashes ---- */

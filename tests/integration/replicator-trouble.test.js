@@ -249,6 +249,9 @@ test('a target that was made again gets no checkpoint, and it is said', async (t
     assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
     assert.deepEqual(await bench.checkpointsOf(to), {});
     assert.notEqual((await couch.get(`${to}/last`)).status, 200);
+    const run = await site.once();
+    assert.match(run.stderr, /everything is copied again/);
+    await bench.assertSame(where, to);
 });
 
 test('a stop does not wait for an end that does not answer', async (t) => {
