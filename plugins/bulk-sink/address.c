@@ -43,13 +43,13 @@ static bool is_name(tr_str name)
     return true;
 }
 
-static void add_url(struct text *out, const char *url)
+static void add_url(tr_text *out, const char *url)
 {
     size_t len = strlen(url);
 
     while (len > 0 && url[len - 1] == '/')
         len--;
-    text_add(out, tr_str_n(url, len));
+    tr_text_add(out, tr_str_n(url, len));
 }
 
 tr_status address_make(struct job *job, char ret_why[MESSAGE_MAX])
@@ -65,20 +65,20 @@ tr_status address_make(struct job *job, char ret_why[MESSAGE_MAX])
         status = name_make(job->self->name, job->batch->db, &job->scratch, ret_why);
         if (status != TR_OK)
             return status;
-        name = text_str(&job->scratch);
+        name = tr_text_str(&job->scratch);
         if (!is_name(name)) {
             snprintf(ret_why, MESSAGE_MAX,
                      "\"%.*s\" is no name of a database; mend the option database",
                      (int)(name.len < 100 ? name.len : 100), name.len ? name.ptr : "");
             return TR_REJECT;
         }
-        text_add_c(&job->target, "/");
-        text_add_percent(&job->target, name);
+        tr_text_add_c(&job->target, "/");
+        tr_text_add_percent(&job->target, name);
     }
     if (!options->new_edits) {
         add_url(&job->source, options->source_url);
-        text_add_c(&job->source, "/");
-        text_add_percent(&job->source, job->batch->db);
+        tr_text_add_c(&job->source, "/");
+        tr_text_add_percent(&job->source, job->batch->db);
     }
     return job->target.failed || job->source.failed ? TR_RETRY : TR_OK;
 }

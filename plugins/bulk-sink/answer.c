@@ -39,12 +39,12 @@ static void adapt(struct job *job, bool good)
 static bool read_row(tr_str text, struct row *ret_row)
 {
     struct row row = {.ok = false};
-    struct scan scan;
+    tr_scan scan;
     tr_str key, value;
 
-    if (!scan_open(&scan, text, '{'))
+    if (!tr_scan_open(&scan, text, '{'))
         return false;
-    while (scan_next(&scan, &key, &value) == 1) {
+    while (tr_scan_next(&scan, &key, &value) == 1) {
         if (tr_str_eq(key, TR_STR("id")))
             row.id = value;
         else if (tr_str_eq(key, TR_STR("rev")))
@@ -54,7 +54,7 @@ static bool read_row(tr_str text, struct row *ret_row)
         else if (tr_str_eq(key, TR_STR("reason")))
             row.reason = value;
         else if (tr_str_eq(key, TR_STR("ok")))
-            row.ok = scan_is_true(value);
+            row.ok = tr_scan_is_true(value);
     }
     *ret_row = row;
     return true;
@@ -76,18 +76,18 @@ static bool is_permanent(tr_str error)
 
 static void reject_row(struct job *job, uint32_t i, const struct row *row)
 {
-    struct text what = {0}, why = {0};
+    tr_text what = {0}, why = {0};
 
-    text_add_decoded(&what, job->self->json, row->error);
-    text_add_decoded(&why, job->self->json, row->reason);
-    text_reserve(&what, 1);
+    tr_text_add_decoded(&what, job->self->json, row->error);
+    tr_text_add_decoded(&why, job->self->json, row->reason);
+    tr_text_reserve(&what, 1);
     if (!what.failed) {
         what.ptr[what.len] = '\0';
         tr_bulk_reject(&job->bulk, i, "%s%s%.*s", what.ptr, why.len > 0 ? ": " : "",
                        (int)why.len, why.len > 0 ? why.ptr : "");
     }
-    text_fini(&what);
-    text_fini(&why);
+    tr_text_fini(&what);
+    tr_text_fini(&why);
 }
 
 static void take_conflict(struct job *job, uint32_t i)
@@ -170,18 +170,18 @@ static void take_rest(struct job *job, bool strays)
 static void take_rows(struct job *job, tr_str rows)
 {
     bool strays = false;
-    struct scan scan;
+    tr_scan scan;
     tr_str key, text;
     struct row row;
 
-    if (!scan_is_whole(rows, '[')) {
+    if (!tr_scan_is_whole(rows, '[')) {
         tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole, or not CouchDB's");
         return;
     }
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
         job->items[job->bulk.group[k]].posted = job_waits(job, job->bulk.group[k]);
-    (void)scan_open(&scan, rows, '[');
-    while (scan_next(&scan, &key, &text) == 1)
+    (void)tr_scan_open(&scan, rows, '[');
+    while (tr_scan_next(&scan, &key, &text) == 1)
         strays |= !read_row(text, &row) || !take_row(job, &row);
     take_rest(job, strays);
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
@@ -209,8 +209,8 @@ bool answer_make_target(struct job *job, const tr_http_response *response)
     if (!options->create_target || job->made) {
         tr_bulk_fail(&job->bulk, 0,
                      "404: the database %.*s does not exist; make it, or set create_target",
-                     (int)address_name(text_str(&job->target)).len,
-                     address_name(text_str(&job->target)).ptr);
+                     (int)address_name(tr_text_str(&job->target)).len,
+                     address_name(tr_text_str(&job->target)).ptr);
         return true;
     }
     job->made = true;
@@ -269,6 +269,6 @@ void answer_post(struct job *job)
     request_send(job, &(struct target_request){.method = "POST",
                                                .database = &job->target,
                                                .path = TR_STR("/_bulk_docs"),
-                                               .body = text_str(&job->body),
+                                               .body = tr_text_str(&job->body),
                                                .answered = answered});
 }

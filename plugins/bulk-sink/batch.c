@@ -19,12 +19,12 @@ int64_t now_ms(void)
 
 void job_free(struct job *job)
 {
-    text_fini(&job->target);
-    text_fini(&job->source);
-    text_fini(&job->path);
-    text_fini(&job->body);
-    text_fini(&job->notes);
-    text_fini(&job->scratch);
+    tr_text_fini(&job->target);
+    tr_text_fini(&job->source);
+    tr_text_fini(&job->path);
+    tr_text_fini(&job->body);
+    tr_text_fini(&job->notes);
+    tr_text_fini(&job->scratch);
     tr_bulk_fini(&job->bulk);
     free(job->items);
     free(job);
@@ -53,11 +53,11 @@ struct job *job_new(tr_self *self, const tr_batch *batch)
 
 const tr_bulk_key *job_find(struct job *job, tr_str raw_id, uint32_t *ret_count)
 {
-    struct part id;
+    tr_text_part id;
 
     job->scratch.len = 0;
-    id = text_add_decoded(&job->scratch, job->self->json, raw_id);
-    return tr_bulk_find(&job->bulk, text_part(&job->scratch, id), ret_count);
+    id = tr_text_add_decoded(&job->scratch, job->self->json, raw_id);
+    return tr_bulk_find(&job->bulk, tr_text_at(&job->scratch, id), ret_count);
 }
 
 uint32_t job_time_left(const struct job *job)
@@ -92,17 +92,17 @@ static void post_group(struct job *job)
     const char *comma = "";
     size_t len = 64;
 
-    text_clear(&job->body);
+    tr_text_clear(&job->body);
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
         len += tr_batch_at(job->batch, job->bulk.group[k])->raw.len + 128;
-    text_reserve(&job->body, len); /* so that it is written once */
-    text_add_c(&job->body, "{\"docs\":[");
+    tr_text_reserve(&job->body, len); /* so that it is written once */
+    tr_text_add_c(&job->body, "{\"docs\":[");
     for (uint32_t k = 0; k < job->bulk.group_count; k++) {
-        text_add_c(&job->body, comma);
+        tr_text_add_c(&job->body, comma);
         plan_add_doc(job, &job->body, job->bulk.group[k]);
         comma = ",";
     }
-    text_add_c(&job->body, "]}");
+    tr_text_add_c(&job->body, "]}");
     answer_post(job);
 }
 

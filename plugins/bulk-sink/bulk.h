@@ -14,7 +14,7 @@
  *     found.c      what the source's answers have of them
  *     answer.c     what the answer to _bulk_docs means
  *     explain.c    tr.explain/1
- *     scan.c splice.c text.c   JSON as text
+ *     splice.c     documents without some of their members
  *
  * What became of each change is in the SDK's tr_bulk; here is how it is found out. A batch goes
  * through rounds. Each takes the changes that have no outcome yet, asks the target
@@ -30,11 +30,14 @@
 #define BULK_H
 
 #include "splice.h"
-#include "text.h"
 
 #include <tailrace/bulk.h>
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/timer.h>
+#include <tailrace/scan.h>
+#include <tailrace/text.h>
+
+#include <stdbool.h>
 
 enum {
     INFLIGHT_MAX = 64,
@@ -68,7 +71,7 @@ struct item {
     bool in_group;  /* it is in the request under way, and no answer spoke of it yet     */
     bool posted;    /* and it is in its body, whatever became of it since                */
     bool fetched, sent, missing, replaced, unclear; /* what the source said, see found.c   */
-    struct part rev; /* in job->notes                                                     */
+    tr_text_part rev; /* in job->notes                                                     */
 };
 
 /* A batch in hand: gone with it, so that an instance without work holds no memory. */
@@ -82,12 +85,12 @@ struct job {
     bool newest; /* the source is asked for what replaced a revision                      */
     uint32_t at; /* place in the group of the one document that it is asked for           */
 
-    struct text target;  /* URL of the database                                            */
-    struct text source;  /* the same of the source; empty with new_edits                   */
-    struct text path;    /* behind one of them                                             */
-    struct text body;    /* of the request                                                 */
-    struct text notes;   /* revisions of the target                                        */
-    struct text scratch; /* two documents to compare; an id                                */
+    tr_text target;  /* URL of the database                                            */
+    tr_text source;  /* the same of the source; empty with new_edits                   */
+    tr_text path;    /* behind one of them                                             */
+    tr_text body;    /* of the request                                                 */
+    tr_text notes;   /* revisions of the target                                        */
+    tr_text scratch; /* two documents to compare; an id                                */
     int64_t asked_ms;
     uint32_t patience_ms; /* the request's timeout                                          */
     uint64_t request, guard;
@@ -131,18 +134,18 @@ tr_status name_new(const char *text, const char *pattern, struct name **ret_name
 void name_free(struct name *name);
 /* Appends the name for the source's database. TR_REJECT: there is none, and why. TR_RETRY: no
  * memory. */
-tr_status name_make(const struct name *name, tr_str db, struct text *out,
+tr_status name_make(const struct name *name, tr_str db, tr_text *out,
                     char ret_why[MESSAGE_MAX]);
 
 /* plan.c */
 /* What the change `i` is. Settles what is skipped or refused. */
 void plan_item(struct job *job, uint32_t i);
 /* Appends the document of a change as it is posted, with new_edits true. */
-void plan_add_doc(struct job *job, struct text *out, uint32_t i);
+void plan_add_doc(struct job *job, tr_text *out, uint32_t i);
 /* Appends one that the source gave. False: it must not be sent. */
-bool plan_add_copy(struct job *job, struct text *out, const struct splice *splice);
+bool plan_add_copy(struct job *job, tr_text *out, const struct splice *splice);
 /* The same with the change's own document, which a transform has made of that revision. */
-bool plan_add_transformed(struct job *job, struct text *out, uint32_t i,
+bool plan_add_transformed(struct job *job, tr_text *out, uint32_t i,
                           const struct splice *splice);
 /* Whether the target's document is that of the change already. */
 bool plan_is_same(struct job *job, uint32_t i, tr_str there);
@@ -169,8 +172,8 @@ static inline bool job_waits(const struct job *job, uint32_t i)
 /* request.c [worker] */
 struct target_request {
     const char *method;
-    const struct text *database; /* job->target or job->source                             */
-    tr_str path;                 /* behind it                                              */
+    const tr_text *database; /* job->target or job->source                             */
+    tr_str path;             /* behind it                                              */
     tr_str body;
     void (*answered)(struct job *job, const tr_http_response *response);
 };
@@ -187,10 +190,10 @@ bool request_is_error(const tr_http_response *response, const char *name);
 /* look.c, fetch.c [worker] */
 bool look_is_needed(const struct job *job);
 void look_send(struct job *job);
-void look_add_body(struct job *job, struct text *out);
+void look_add_body(struct job *job, tr_text *out);
 void fetch_send(struct job *job);
-void fetch_add_body(struct job *job, struct text *out);
-void fetch_add_path(const struct job *job, struct text *out);
+void fetch_add_body(struct job *job, tr_text *out);
+void fetch_add_path(const struct job *job, tr_text *out);
 /* How many documents the source shall be asked for at once; 0: no limit. */
 uint32_t fetch_most(const tr_self *self);
 

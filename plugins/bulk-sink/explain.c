@@ -11,21 +11,20 @@
 struct printer {
     void (*line)(void *user, tr_str text);
     void *user;
-    struct text text;
+    tr_text text;
 };
 
 static void end_line(struct printer *printer)
 {
-    printer->line(printer->user, text_str(&printer->text));
+    printer->line(printer->user, tr_text_str(&printer->text));
     printer->text.len = 0;
 }
 
-static void print_request(struct printer *printer, const struct text *database,
-                          const char *path)
+static void print_request(struct printer *printer, const tr_text *database, const char *path)
 {
-    text_add_c(&printer->text, "POST ");
-    text_add(&printer->text, text_str(database));
-    text_add_c(&printer->text, path);
+    tr_text_add_c(&printer->text, "POST ");
+    tr_text_add(&printer->text, tr_text_str(database));
+    tr_text_add_c(&printer->text, path);
     end_line(printer);
 }
 
@@ -36,9 +35,9 @@ static void print_settled(struct printer *printer, const struct job *job)
 
         if (tr_bulk_is_open(&job->bulk, i))
             continue;
-        text_add(&printer->text, tr_batch_at(job->batch, i)->id);
-        text_add_c(&printer->text, why.len == 0 ? ": skipped" : ": rejected: ");
-        text_add(&printer->text, why);
+        tr_text_add(&printer->text, tr_batch_at(job->batch, i)->id);
+        tr_text_add_c(&printer->text, why.len == 0 ? ": skipped" : ": rejected: ");
+        tr_text_add(&printer->text, why);
         end_line(printer);
     }
 }
@@ -46,9 +45,9 @@ static void print_settled(struct printer *printer, const struct job *job)
 /* The target's revisions are not known here; their place is shown. */
 static void assume_looked(struct job *job)
 {
-    struct part open = {.at = job->notes.len};
+    tr_text_part open = {.at = job->notes.len};
 
-    text_add_c(&job->notes, "(the target's)");
+    tr_text_add_c(&job->notes, "(the target's)");
     open.len = job->notes.len - open.at;
     for (uint32_t k = 0; k < job->bulk.group_count; k++) {
         struct item *item = &job->items[job->bulk.group[k]];
@@ -67,29 +66,29 @@ static void print_posts(struct printer *printer, struct job *job)
         assume_looked(job);
     }
     print_request(printer, &job->target, "/_bulk_docs");
-    text_add_c(&printer->text, "{\"docs\":[");
+    tr_text_add_c(&printer->text, "{\"docs\":[");
     for (uint32_t k = 0; k < job->bulk.group_count; k++) {
-        text_add_c(&printer->text, k > 0 ? "," : "");
+        tr_text_add_c(&printer->text, k > 0 ? "," : "");
         plan_add_doc(job, &printer->text, job->bulk.group[k]);
     }
-    text_add_c(&printer->text, "]}");
+    tr_text_add_c(&printer->text, "]}");
     end_line(printer);
 }
 
 static void print_copies(struct printer *printer, struct job *job)
 {
-    struct text path = {0};
+    tr_text path = {0};
 
     fetch_add_path(job, &path);
-    text_reserve(&path, 1);
+    tr_text_reserve(&path, 1);
     if (!path.failed)
         path.ptr[path.len] = '\0';
     print_request(printer, &job->source, path.failed ? "" : path.ptr);
-    text_fini(&path);
+    tr_text_fini(&path);
     fetch_add_body(job, &printer->text);
     end_line(printer);
     print_request(printer, &job->target, "/_bulk_docs");
-    text_add_c(&printer->text, "{\"new_edits\":false,\"docs\":[(what the source answers)]}");
+    tr_text_add_c(&printer->text, "{\"new_edits\":false,\"docs\":[(what the source answers)]}");
     end_line(printer);
 }
 
@@ -111,12 +110,12 @@ static tr_status explain(tr_self *self, const tr_batch *batch,
         else if (job->bulk.group_count > 0)
             print_copies(&printer, job);
     } else if (status == TR_REJECT) {
-        text_add_c(&printer.text, "rejected: ");
-        text_add_c(&printer.text, why);
+        tr_text_add_c(&printer.text, "rejected: ");
+        tr_text_add_c(&printer.text, why);
         end_line(&printer);
         status = TR_OK;
     }
-    text_fini(&printer.text);
+    tr_text_fini(&printer.text);
     job_free(job);
     return status == TR_OK ? TR_OK : TR_EAGAIN;
 }

@@ -35,18 +35,18 @@ static bool is_wanted(const struct job *job, uint32_t i)
 
 /* Calls `add` for each revision of a change that is asked for, as raw JSON. What a transform
  * has made of the winner says nothing of other leaves: they are not sent. */
-static void each_rev(struct job *job, uint32_t i, struct text *out,
-                     void (*add)(struct job *job, struct text *out, uint32_t i, tr_str rev))
+static void each_rev(struct job *job, uint32_t i, tr_text *out,
+                     void (*add)(struct job *job, tr_text *out, uint32_t i, tr_str rev))
 {
     const tr_change *change = tr_batch_at(job->batch, i);
-    struct text rev = {0};
+    tr_text rev = {0};
     bool some = false;
-    struct scan scan;
+    tr_scan scan;
     tr_str key, leaf;
 
-    if (!(change->flags & TR_CHANGE_TRANSFORMED) && scan_open(&scan, change->revs, '['))
-        while (scan_next(&scan, &key, &leaf) == 1) {
-            tr_str raw = scan_find(leaf, "rev");
+    if (!(change->flags & TR_CHANGE_TRANSFORMED) && tr_scan_open(&scan, change->revs, '['))
+        while (tr_scan_next(&scan, &key, &leaf) == 1) {
+            tr_str raw = tr_scan_find(leaf, "rev");
             if (raw.len > 2 && raw.ptr[0] == '"') {
                 add(job, out, i, raw);
                 some = true;
@@ -54,43 +54,43 @@ static void each_rev(struct job *job, uint32_t i, struct text *out,
         }
     if (some)
         return;
-    text_add_string(&rev, job->self->json, change->rev);
-    add(job, out, i, text_str(&rev));
+    tr_text_add_string(&rev, job->self->json, change->rev);
+    add(job, out, i, tr_text_str(&rev));
     out->failed |= rev.failed;
-    text_fini(&rev);
+    tr_text_fini(&rev);
 }
 
 /* Between elements of an array that `out` ends within. */
-static void add_comma(struct text *out)
+static void add_comma(tr_text *out)
 {
     if (out->len > 0 && out->ptr[out->len - 1] != '[')
-        text_add_c(out, ",");
+        tr_text_add_c(out, ",");
 }
 
-static void add_question(struct job *job, struct text *out, uint32_t i, tr_str rev)
+static void add_question(struct job *job, tr_text *out, uint32_t i, tr_str rev)
 {
     add_comma(out);
-    text_add_c(out, "{\"id\":");
-    text_add_string(out, job->self->json, tr_batch_at(job->batch, i)->id);
-    text_add_c(out, ",\"rev\":");
-    text_add(out, rev);
-    text_add_c(out, "}");
+    tr_text_add_c(out, "{\"id\":");
+    tr_text_add_string(out, job->self->json, tr_batch_at(job->batch, i)->id);
+    tr_text_add_c(out, ",\"rev\":");
+    tr_text_add(out, rev);
+    tr_text_add_c(out, "}");
 }
 
-static void add_rev(struct job *job, struct text *out, uint32_t i, tr_str rev)
+static void add_rev(struct job *job, tr_text *out, uint32_t i, tr_str rev)
 {
     (void)job, (void)i;
     add_comma(out);
-    text_add(out, rev);
+    tr_text_add(out, rev);
 }
 
-void fetch_add_body(struct job *job, struct text *out)
+void fetch_add_body(struct job *job, tr_text *out)
 {
-    text_add_c(out, "{\"docs\":[");
+    tr_text_add_c(out, "{\"docs\":[");
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
         if (is_wanted(job, job->bulk.group[k]))
             each_rev(job, job->bulk.group[k], out, add_question);
-    text_add_c(out, "]}");
+    tr_text_add_c(out, "]}");
 }
 
 /* What is not to be sent is asked for without attachments. */
@@ -102,10 +102,10 @@ static const char *query(const struct job *job)
                                                               : "revs=true&attachments=true";
 }
 
-void fetch_add_path(const struct job *job, struct text *out)
+void fetch_add_path(const struct job *job, tr_text *out)
 {
-    text_add_c(out, "/_bulk_get?");
-    text_add_c(out, query(job));
+    tr_text_add_c(out, "/_bulk_get?");
+    tr_text_add_c(out, query(job));
 }
 
 static void answered(struct job *job, const tr_http_response *response);
@@ -113,45 +113,45 @@ static void answered_one(struct job *job, const tr_http_response *response);
 
 static void ask_all(struct job *job)
 {
-    struct text question = {0};
+    tr_text question = {0};
 
     fetch_add_body(job, &question);
-    text_clear(&job->path);
+    tr_text_clear(&job->path);
     fetch_add_path(job, &job->path);
     job->path.failed |= question.failed;
     request_send(job, &(struct target_request){.method = "POST",
                                                .database = &job->source,
-                                               .path = text_str(&job->path),
-                                               .body = text_str(&question),
+                                               .path = tr_text_str(&job->path),
+                                               .body = tr_text_str(&question),
                                                .answered = answered});
-    text_fini(&question);
+    tr_text_fini(&question);
 }
 
 /* The next one from place `at` of the group on. False: there is none. */
 static bool ask_one(struct job *job, uint32_t at)
 {
-    struct text revs = {0};
+    tr_text revs = {0};
 
     while (at < job->bulk.group_count && !is_wanted(job, job->bulk.group[at]))
         at++;
     if (at == job->bulk.group_count)
         return false;
     job->at = at;
-    text_add_c(&revs, "[");
+    tr_text_add_c(&revs, "[");
     each_rev(job, job->bulk.group[at], &revs, add_rev);
-    text_add_c(&revs, "]");
-    text_clear(&job->path);
-    text_add_c(&job->path, "/");
-    text_add_percent(&job->path, tr_batch_at(job->batch, job->bulk.group[at])->id);
-    text_add_c(&job->path, "?");
-    text_add_c(&job->path, query(job));
-    text_add_c(&job->path, "&open_revs=");
-    text_add_percent(&job->path, text_str(&revs));
+    tr_text_add_c(&revs, "]");
+    tr_text_clear(&job->path);
+    tr_text_add_c(&job->path, "/");
+    tr_text_add_percent(&job->path, tr_batch_at(job->batch, job->bulk.group[at])->id);
+    tr_text_add_c(&job->path, "?");
+    tr_text_add_c(&job->path, query(job));
+    tr_text_add_c(&job->path, "&open_revs=");
+    tr_text_add_percent(&job->path, tr_text_str(&revs));
     job->path.failed |= revs.failed;
-    text_fini(&revs);
+    tr_text_fini(&revs);
     request_send(job, &(struct target_request){.method = "GET",
                                                .database = &job->source,
-                                               .path = text_str(&job->path),
+                                               .path = tr_text_str(&job->path),
                                                .answered = answered_one});
     return true;
 }
@@ -178,8 +178,8 @@ void fetch_send(struct job *job)
         item->fetched = item->missing = item->unclear = item->sent = item->replaced = false;
     }
     job->newest = false;
-    text_clear(&job->body);
-    text_add_c(&job->body, "{\"new_edits\":false,\"docs\":[");
+    tr_text_clear(&job->body);
+    tr_text_add_c(&job->body, "{\"new_edits\":false,\"docs\":[");
     ask(job);
 }
 
@@ -225,7 +225,7 @@ static void finish_pass(struct job *job)
         job->newest = true;
         ask(job);
     } else if (sort_out(job) > 0) {
-        text_add_c(&job->body, "]}");
+        tr_text_add_c(&job->body, "]}");
         answer_post(job);
     }
 }
@@ -235,7 +235,7 @@ static void finish_pass(struct job *job)
 /* Whether it is this request that the server does not have, and not the database. */
 static bool lacks_bulk_get(const tr_http_response *response)
 {
-    tr_str reason = scan_find(response->body, "reason");
+    tr_str reason = tr_scan_find(response->body, "reason");
 
     if (response->status == 404)
         return !tr_str_eq(reason, TR_STR("\"Database does not exist.\"")) &&
@@ -246,8 +246,8 @@ static bool lacks_bulk_get(const tr_http_response *response)
 static void answered(struct job *job, const tr_http_response *response)
 {
     if (response->status == 200) {
-        if (scan_is_whole(response->body, '{')) {
-            found_take_results(job, scan_find(response->body, "results"));
+        if (tr_scan_is_whole(response->body, '{')) {
+            found_take_results(job, tr_scan_find(response->body, "results"));
             finish_pass(job);
         } else if (response->body.len < ANSWER_MAX || !tr_bulk_halve(&job->bulk)) {
             tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole");
@@ -267,7 +267,7 @@ static void answered_one(struct job *job, const tr_http_response *response)
 {
     uint32_t i = job->bulk.group[job->at];
 
-    if (response->status == 200 && scan_is_whole(response->body, '[')) {
+    if (response->status == 200 && tr_scan_is_whole(response->body, '[')) {
         found_take_one(job, i, response->body);
     } else if (response->status == 404 && lacks_bulk_get(response)) {
         job->items[i].missing = true; /* it never had the document */

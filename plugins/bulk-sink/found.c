@@ -45,12 +45,12 @@ static void take_doc(struct job *job, tr_str doc, struct found *found)
         found->unclear = true;
         return;
     }
-    if (scan_is_true(splice.deleted) && job->self->options.deletes == DELETES_SKIP) {
+    if (tr_scan_is_true(splice.deleted) && job->self->options.deletes == DELETES_SKIP) {
         found->skipped = true;
         return;
     }
     if (before > 0 && job->body.ptr[before - 1] == '}')
-        text_add_c(&job->body, ",");
+        tr_text_add_c(&job->body, ",");
     i = find_transformed(job, &splice);
     if (i == UINT32_MAX ? plan_add_copy(job, &job->body, &splice)
                         : plan_add_transformed(job, &job->body, i, &splice)) {
@@ -64,19 +64,19 @@ static void take_doc(struct job *job, tr_str doc, struct found *found)
 /* {"ok":{…}}; {"error":{…}} of _bulk_get, {"missing":"2-…"} of open_revs. */
 static void take_docs(struct job *job, tr_str docs, struct found *found)
 {
-    struct scan scan;
+    tr_scan scan;
     tr_str key, one;
 
-    if (!scan_open(&scan, docs, '['))
+    if (!tr_scan_open(&scan, docs, '['))
         return;
-    while (scan_next(&scan, &key, &one) == 1) {
-        tr_str doc = scan_find(one, "ok"), error = scan_find(one, "error");
+    while (tr_scan_next(&scan, &key, &one) == 1) {
+        tr_str doc = tr_scan_find(one, "ok"), error = tr_scan_find(one, "error");
 
         if (doc.len > 0)
             take_doc(job, doc, found);
-        else if (scan_find(one, "missing").len > 0 ||
-                 tr_str_eq(scan_find(error, "error"), TR_STR("\"not_found\"")) ||
-                 tr_str_eq(scan_find(error, "reason"), TR_STR("\"missing\"")))
+        else if (tr_scan_find(one, "missing").len > 0 ||
+                 tr_str_eq(tr_scan_find(error, "error"), TR_STR("\"not_found\"")) ||
+                 tr_str_eq(tr_scan_find(error, "reason"), TR_STR("\"missing\"")))
             found->missing = true;
         else
             found->unclear = true;
@@ -100,18 +100,18 @@ static void mark(struct job *job, uint32_t i, const struct found *found)
 
 void found_take_results(struct job *job, tr_str results)
 {
-    struct scan scan;
+    tr_scan scan;
     tr_str none, result;
 
-    if (!scan_open(&scan, results, '['))
+    if (!tr_scan_open(&scan, results, '['))
         return;
-    while (!job->body.failed && scan_next(&scan, &none, &result) == 1) {
+    while (!job->body.failed && tr_scan_next(&scan, &none, &result) == 1) {
         struct found found = {0};
         const tr_bulk_key *key;
         uint32_t count;
 
-        take_docs(job, scan_find(result, "docs"), &found);
-        key = job_find(job, scan_find(result, "id"), &count);
+        take_docs(job, tr_scan_find(result, "docs"), &found);
+        key = job_find(job, tr_scan_find(result, "id"), &count);
         for (; key && count > 0; key++, count--)
             if (job_waits(job, key->i))
                 mark(job, key->i, &found);

@@ -16,19 +16,20 @@ bool look_is_needed(const struct job *job)
     return false;
 }
 
-void look_add_body(struct job *job, struct text *out)
+void look_add_body(struct job *job, tr_text *out)
 {
     const char *comma = "";
 
-    text_add_c(out, "{\"keys\":[");
+    tr_text_add_c(out, "{\"keys\":[");
     for (uint32_t k = 0; k < job->bulk.group_count; k++) {
         if (!job->items[job->bulk.group[k]].must_look)
             continue;
-        text_add_c(out, comma);
-        text_add_string(out, job->self->json, tr_batch_at(job->batch, job->bulk.group[k])->id);
+        tr_text_add_c(out, comma);
+        tr_text_add_string(out, job->self->json,
+                           tr_batch_at(job->batch, job->bulk.group[k])->id);
         comma = ",";
     }
-    text_add_c(out, "]}");
+    tr_text_add_c(out, "]}");
 }
 
 /* ---- what it means ---- */
@@ -50,7 +51,7 @@ static void take_present(struct job *job, uint32_t i, tr_str rev, tr_str doc)
 
     item->must_look = false;
     item->knows = true;
-    item->rev = text_add_decoded(&job->notes, job->self->json, rev);
+    item->rev = tr_text_add_decoded(&job->notes, job->self->json, rev);
     if (item->kind != KIND_DELETE && plan_is_same(job, i, doc))
         tr_bulk_accept(&job->bulk, i);
     else if (job->self->options.on_conflict == CONFLICT_DEAD_LETTER)
@@ -73,26 +74,26 @@ static uint32_t find_item(struct job *job, tr_str raw_id)
 
 static void take_row(struct job *job, tr_str row)
 {
-    tr_str value = scan_find(row, "value"), rev = scan_find(value, "rev");
-    uint32_t i = find_item(job, scan_find(row, "key"));
+    tr_str value = tr_scan_find(row, "value"), rev = tr_scan_find(value, "rev");
+    uint32_t i = find_item(job, tr_scan_find(row, "key"));
 
     if (i == UINT32_MAX)
         return;
-    if (tr_str_eq(scan_find(row, "error"), TR_STR("\"not_found\"")) ||
-        (rev.len > 0 && scan_is_true(scan_find(value, "deleted"))))
+    if (tr_str_eq(tr_scan_find(row, "error"), TR_STR("\"not_found\"")) ||
+        (rev.len > 0 && tr_scan_is_true(tr_scan_find(value, "deleted"))))
         take_missing(job, i);
     else if (rev.len > 2)
-        take_present(job, i, rev, scan_find(row, "doc"));
+        take_present(job, i, rev, tr_scan_find(row, "doc"));
 }
 
 static void take_rows(struct job *job, tr_str rows)
 {
-    struct scan scan;
+    tr_scan scan;
     tr_str key, row;
     uint32_t left = 0;
 
-    if (scan_open(&scan, rows, '['))
-        while (scan_next(&scan, &key, &row) == 1)
+    if (tr_scan_open(&scan, rows, '['))
+        while (tr_scan_next(&scan, &key, &row) == 1)
             take_row(job, row);
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
         left += job_waits(job, job->bulk.group[k]) && job->items[job->bulk.group[k]].must_look;
@@ -104,8 +105,8 @@ static void take_rows(struct job *job, tr_str rows)
 static void answered(struct job *job, const tr_http_response *response)
 {
     if (response->status == 200) {
-        if (scan_is_whole(response->body, '{'))
-            take_rows(job, scan_find(response->body, "rows"));
+        if (tr_scan_is_whole(response->body, '{'))
+            take_rows(job, tr_scan_find(response->body, "rows"));
         else if (response->body.len < ANSWER_MAX || !tr_bulk_halve(&job->bulk))
             tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole");
         return;
@@ -118,7 +119,7 @@ static void answered(struct job *job, const tr_http_response *response)
 
 void look_send(struct job *job)
 {
-    text_clear(&job->body);
+    tr_text_clear(&job->body);
     look_add_body(job, &job->body);
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
         if (job->items[job->bulk.group[k]].must_look &&
@@ -131,6 +132,6 @@ void look_send(struct job *job)
     request_send(job, &(struct target_request){.method = "POST",
                                                .database = &job->target,
                                                .path = TR_STR("/_all_docs?include_docs=true"),
-                                               .body = text_str(&job->body),
+                                               .body = tr_text_str(&job->body),
                                                .answered = answered});
 }

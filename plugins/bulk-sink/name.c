@@ -155,25 +155,24 @@ static tr_str group_text(const pcre2_match_data *data, tr_str db, int group)
     return tr_str_n(db.ptr + ends[2 * group], ends[2 * group + 1] - ends[2 * group]);
 }
 
-static void add_pieces(const struct name *name, struct text *out, tr_str db,
+static void add_pieces(const struct name *name, tr_text *out, tr_str db,
                        const pcre2_match_data *data)
 {
     const char *at = name->text;
     struct piece piece;
 
     while (next_piece(&at, &piece)) {
-        text_add(out, piece.plain);
+        tr_text_add(out, piece.plain);
         if (piece.variable.len == 0)
             continue;
         if (tr_str_eq(piece.variable, TR_STR("db_name")))
-            text_add(out, db);
+            tr_text_add(out, db);
         else
-            text_add(out, group_text(data, db, group_of(name, piece.variable)));
+            tr_text_add(out, group_text(data, db, group_of(name, piece.variable)));
     }
 }
 
-tr_status name_make(const struct name *name, tr_str db, struct text *out,
-                    char ret_why[MESSAGE_MAX])
+tr_status name_make(const struct name *name, tr_str db, tr_text *out, char ret_why[MESSAGE_MAX])
 {
     pcre2_match_data *data = NULL;
     int rc = 1;

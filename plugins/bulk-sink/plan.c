@@ -27,14 +27,14 @@ static enum kind kind_of(const tr_change *change)
 /* Whether the document has the id by which the server will answer. */
 static bool is_its_id(struct job *job, const tr_change *change, tr_str raw)
 {
-    struct part id;
+    tr_text_part id;
 
     if (raw.len == change->id.len + 2 &&
         memcmp(raw.ptr + 1, change->id.ptr, change->id.len) == 0)
         return true;
     job->scratch.len = 0;
-    id = text_add_decoded(&job->scratch, job->self->json, raw);
-    return tr_str_eq(text_part(&job->scratch, id), change->id);
+    id = tr_text_add_decoded(&job->scratch, job->self->json, raw);
+    return tr_str_eq(tr_text_at(&job->scratch, id), change->id);
 }
 
 static const char *flaw_of_doc(struct job *job, const tr_change *change, enum kind kind)
@@ -89,32 +89,32 @@ void plan_item(struct job *job, uint32_t i)
 
 /* ---- documents ---- */
 
-static void add_member(struct text *out, const tr_json *json, const char *name, tr_str value)
+static void add_member(tr_text *out, const tr_json *json, const char *name, tr_str value)
 {
-    text_add_c(out, name);
-    text_add_string(out, json, value);
+    tr_text_add_c(out, name);
+    tr_text_add_string(out, json, value);
 }
 
-static void add_delete(struct job *job, struct text *out, uint32_t i)
+static void add_delete(struct job *job, tr_text *out, uint32_t i)
 {
     const tr_change *change = tr_batch_at(job->batch, i);
     const struct item *item = &job->items[i];
-    tr_str rev = item->knows ? text_part(&job->notes, item->rev) : change->rev;
+    tr_str rev = item->knows ? tr_text_at(&job->notes, item->rev) : change->rev;
 
     add_member(out, job->self->json, "{\"_id\":", change->id);
     add_member(out, job->self->json, ",\"_rev\":", rev);
-    text_add_c(out, ",\"_deleted\":true}");
+    tr_text_add_c(out, ",\"_deleted\":true}");
 }
 
 /* Everything of the document but some of its members, behind what stands in `out`. */
-static void add_rest(struct text *out, const struct splice *doc, unsigned without)
+static void add_rest(tr_text *out, const struct splice *doc, unsigned without)
 {
-    if (!text_reserve(out, (size_t)(doc->end - doc->begin) + 1))
+    if (!tr_text_reserve(out, (size_t)(doc->end - doc->begin) + 1))
         return;
     out->len += splice_copy(doc, without, out->ptr + out->len);
     if (out->ptr[out->len - 1] == ',') /* nothing was left: the comma before it goes too */
         out->len--;
-    text_add_c(out, "}");
+    tr_text_add_c(out, "}");
 }
 
 static unsigned dropped(const tr_self *self)
@@ -122,7 +122,7 @@ static unsigned dropped(const tr_self *self)
     return self->options.attachments == ATTACHMENTS_DROP ? SPLICE_ATTACHMENTS : 0;
 }
 
-void plan_add_doc(struct job *job, struct text *out, uint32_t i)
+void plan_add_doc(struct job *job, tr_text *out, uint32_t i)
 {
     const tr_change *change = tr_batch_at(job->batch, i);
     const struct item *item = &job->items[i];
@@ -136,62 +136,61 @@ void plan_add_doc(struct job *job, struct text *out, uint32_t i)
     (void)splice_read(change->doc, &doc); /* it passed plan_item() */
     if (item->kind == KIND_INSERT || item->knows)
         without |= SPLICE_REV;
-    text_add_c(out, "{");
+    tr_text_add_c(out, "{");
     if (!(doc.has & SPLICE_ID)) {
         add_member(out, job->self->json, "\"_id\":", change->id);
-        text_add_c(out, ",");
+        tr_text_add_c(out, ",");
     }
     if (item->knows && item->rev.len > 0) {
-        add_member(out, job->self->json, "\"_rev\":", text_part(&job->notes, item->rev));
-        text_add_c(out, ",");
+        add_member(out, job->self->json, "\"_rev\":", tr_text_at(&job->notes, item->rev));
+        tr_text_add_c(out, ",");
     }
     add_rest(out, &doc, without);
 }
 
-bool plan_add_copy(struct job *job, struct text *out, const struct splice *doc)
+bool plan_add_copy(struct job *job, tr_text *out, const struct splice *doc)
 {
     const unsigned needed = SPLICE_ID | SPLICE_REV | SPLICE_REVISIONS;
 
     if ((doc->has & needed) != needed)
         return false;
-    text_add_c(out, "{");
+    tr_text_add_c(out, "{");
     add_rest(out, doc, dropped(job->self));
     return true;
 }
 
 /* Of the source's attachments those that the document still names. */
-static void add_attachments(struct text *out, const struct splice *doc, tr_str whole)
+static void add_attachments(tr_text *out, const struct splice *doc, tr_str whole)
 {
     const char *comma = "";
-    struct scan scan, names;
+    tr_scan scan, names;
     tr_str name, stub, key, value;
 
-    text_add_c(out, ",\"_attachments\":");
+    tr_text_add_c(out, ",\"_attachments\":");
     if (!splice_has_stubs(doc)) {
-        text_add(out, doc->attachments);
+        tr_text_add(out, doc->attachments);
         return;
     }
-    text_add_c(out, "{");
-    if (scan_open(&scan, whole, '{'))
-        while (scan_next(&scan, &key, &value) == 1) {
+    tr_text_add_c(out, "{");
+    if (tr_scan_open(&scan, whole, '{'))
+        while (tr_scan_next(&scan, &key, &value) == 1) {
             bool named = false;
 
-            if (scan_open(&names, doc->attachments, '{'))
-                while (scan_next(&names, &name, &stub) == 1)
+            if (tr_scan_open(&names, doc->attachments, '{'))
+                while (tr_scan_next(&names, &name, &stub) == 1)
                     named |= tr_str_eq(name, key);
             if (!named)
                 continue;
-            text_add_c(out, comma);
+            tr_text_add_c(out, comma);
             /* The key and its value as they stand there, with what is between them. */
-            text_add(out,
-                     tr_str_n(key.ptr - 1, (size_t)(value.ptr + value.len - (key.ptr - 1))));
+            tr_text_add(out,
+                        tr_str_n(key.ptr - 1, (size_t)(value.ptr + value.len - (key.ptr - 1))));
             comma = ",";
         }
-    text_add_c(out, "}");
+    tr_text_add_c(out, "}");
 }
 
-bool plan_add_transformed(struct job *job, struct text *out, uint32_t i,
-                          const struct splice *copy)
+bool plan_add_transformed(struct job *job, tr_text *out, uint32_t i, const struct splice *copy)
 {
     const unsigned needed = SPLICE_ID | SPLICE_REV | SPLICE_REVISIONS;
     const tr_change *change = tr_batch_at(job->batch, i);
@@ -199,17 +198,17 @@ bool plan_add_transformed(struct job *job, struct text *out, uint32_t i,
 
     if ((copy->has & needed) != needed || !splice_read(change->doc, &doc))
         return false;
-    text_add_c(out, "{\"_id\":");
-    text_add(out, copy->id);
-    text_add_c(out, ",\"_rev\":");
-    text_add(out, copy->rev);
-    text_add_c(out, ",\"_revisions\":");
-    text_add(out, copy->revisions);
+    tr_text_add_c(out, "{\"_id\":");
+    tr_text_add(out, copy->id);
+    tr_text_add_c(out, ",\"_rev\":");
+    tr_text_add(out, copy->rev);
+    tr_text_add_c(out, ",\"_revisions\":");
+    tr_text_add(out, copy->revisions);
     if (change->flags & TR_CHANGE_DELETED)
-        text_add_c(out, ",\"_deleted\":true");
+        tr_text_add_c(out, ",\"_deleted\":true");
     if ((doc.has & SPLICE_ATTACHMENTS) && !dropped(job->self))
         add_attachments(out, &doc, copy->attachments);
-    text_add_c(out, ",");
+    tr_text_add_c(out, ",");
     add_rest(out, &doc, needed | SPLICE_DELETED | SPLICE_ATTACHMENTS);
     return true;
 }
@@ -218,12 +217,12 @@ bool plan_add_transformed(struct job *job, struct text *out, uint32_t i,
 
 static uint32_t count_members(tr_str object)
 {
-    struct scan scan;
+    tr_scan scan;
     tr_str key, value;
     uint32_t count = 0;
 
-    if (scan_open(&scan, object, '{'))
-        while (scan_next(&scan, &key, &value) == 1)
+    if (tr_scan_open(&scan, object, '{'))
+        while (tr_scan_next(&scan, &key, &value) == 1)
             count++;
     return count;
 }
@@ -231,21 +230,21 @@ static uint32_t count_members(tr_str object)
 /* By their digests, which a server makes of the content; one without is taken for different. */
 static bool have_same_attachments(tr_str ours, tr_str theirs)
 {
-    struct scan scan, other;
+    tr_scan scan, other;
     tr_str name, one, key, value;
 
     if (count_members(ours) != count_members(theirs))
         return false;
-    if (!scan_open(&scan, ours, '{'))
+    if (!tr_scan_open(&scan, ours, '{'))
         return true;
-    while (scan_next(&scan, &name, &one) == 1) {
-        tr_str digest = scan_find(one, "digest"), found = tr_str_n(NULL, 0);
+    while (tr_scan_next(&scan, &name, &one) == 1) {
+        tr_str digest = tr_scan_find(one, "digest"), found = tr_str_n(NULL, 0);
 
-        if (scan_open(&other, theirs, '{'))
-            while (scan_next(&other, &key, &value) == 1)
+        if (tr_scan_open(&other, theirs, '{'))
+            while (tr_scan_next(&other, &key, &value) == 1)
                 if (tr_str_eq(key, name))
                     found = value;
-        if (digest.len == 0 || !tr_str_eq(scan_find(found, "digest"), digest))
+        if (digest.len == 0 || !tr_str_eq(tr_scan_find(found, "digest"), digest))
             return false;
     }
     return true;
@@ -256,7 +255,7 @@ static bool have_same_attachments(tr_str ours, tr_str theirs)
 bool plan_is_same(struct job *job, uint32_t i, tr_str there)
 {
     const unsigned without = SPLICE_ID | SPLICE_REV | SPLICE_REVISIONS | SPLICE_ATTACHMENTS;
-    struct text *scratch = &job->scratch;
+    tr_text *scratch = &job->scratch;
     struct splice ours, theirs;
     size_t len;
 
@@ -265,8 +264,8 @@ bool plan_is_same(struct job *job, uint32_t i, tr_str there)
     if (!dropped(job->self) && !have_same_attachments(ours.attachments, theirs.attachments))
         return false;
     scratch->len = 0;
-    if (!text_reserve(scratch,
-                      (size_t)(ours.end - ours.begin) + (size_t)(theirs.end - theirs.begin)))
+    if (!tr_text_reserve(scratch,
+                         (size_t)(ours.end - ours.begin) + (size_t)(theirs.end - theirs.begin)))
         return false;
     len = splice_copy(&ours, without, scratch->ptr);
     return len == splice_copy(&theirs, without, scratch->ptr + len) &&

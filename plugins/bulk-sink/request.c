@@ -53,9 +53,9 @@ void request_send(struct job *job, const struct target_request *given)
                                                        : (uint32_t)self->options.timeout_ms;
     request.timeout_ms = job->patience_ms > 0 ? job->patience_ms : 1;
     job->scratch.len = 0;
-    text_add(&job->scratch, text_str(given->database));
-    text_add(&job->scratch, given->path);
-    request.url = text_str(&job->scratch);
+    tr_text_add(&job->scratch, tr_text_str(given->database));
+    tr_text_add(&job->scratch, given->path);
+    request.url = tr_text_str(&job->scratch);
     job->answered = given->answered;
     job->asked_ms = now_ms();
     job->guard = job->request = 0;
@@ -75,7 +75,7 @@ void request_send(struct job *job, const struct target_request *given)
 
 bool request_is_error(const tr_http_response *response, const char *name)
 {
-    tr_str error = scan_find(response->body, "error");
+    tr_str error = tr_scan_find(response->body, "error");
 
     return error.len == strlen(name) + 2 && memcmp(error.ptr + 1, name, strlen(name)) == 0;
 }
@@ -83,22 +83,22 @@ bool request_is_error(const tr_http_response *response, const char *name)
 void request_describe(const tr_self *self, const tr_http_response *response,
                       char shown[SHOWN_MAX])
 {
-    struct text text = {0};
+    tr_text text = {0};
 
     if (response->status == 0) {
-        text_add(&text, response->error);
+        tr_text_add(&text, response->error);
     } else {
-        text_add_decoded(&text, self->json, scan_find(response->body, "error"));
+        tr_text_add_decoded(&text, self->json, tr_scan_find(response->body, "error"));
         if (text.len > 0)
-            text_add_c(&text, ": ");
-        text_add_decoded(&text, self->json, scan_find(response->body, "reason"));
+            tr_text_add_c(&text, ": ");
+        tr_text_add_decoded(&text, self->json, tr_scan_find(response->body, "reason"));
         if (text.len == 0)
-            text_add_c(&text, "the answer is not CouchDB's");
+            tr_text_add_c(&text, "the answer is not CouchDB's");
     }
     if (text.len == 0)
-        text_add_c(&text, "no answer");
-    text_show(text_str(&text), shown, SHOWN_MAX);
-    text_fini(&text);
+        tr_text_add_c(&text, "no answer");
+    tr_text_show(tr_text_str(&text), shown, SHOWN_MAX);
+    tr_text_fini(&text);
 }
 
 void request_fail(struct job *job, const char *what, const tr_http_response *response)

@@ -42,14 +42,14 @@ bool splice_read(tr_str doc, struct splice *ret_splice)
 {
     struct splice splice = {0};
     struct splice_cut *open = NULL; /* the cut whose end is the key that comes next */
-    struct scan scan;
+    tr_scan scan;
     tr_str key, value;
     int rc;
 
-    if (!scan_open(&scan, doc, '{'))
+    if (!tr_scan_open(&scan, doc, '{'))
         return false;
     splice.begin = scan.at;
-    while ((rc = scan_next(&scan, &key, &value)) == 1) {
+    while ((rc = tr_scan_next(&scan, &key, &value)) == 1) {
         unsigned what = what_of(key);
 
         if (open)
@@ -96,13 +96,14 @@ size_t splice_copy(const struct splice *splice, unsigned without, char *to)
 
 bool splice_has_stubs(const struct splice *splice)
 {
-    struct scan scan;
+    tr_scan scan;
     tr_str name, value;
 
-    if (!scan_open(&scan, splice->attachments, '{'))
+    if (!tr_scan_open(&scan, splice->attachments, '{'))
         return false;
-    while (scan_next(&scan, &name, &value) == 1)
-        if (scan_is_true(scan_find(value, "stub")) || scan_is_true(scan_find(value, "follows")))
+    while (tr_scan_next(&scan, &name, &value) == 1)
+        if (tr_scan_is_true(tr_scan_find(value, "stub")) ||
+            tr_scan_is_true(tr_scan_find(value, "follows")))
             return true;
     return false;
 }

@@ -7,7 +7,9 @@
 #ifndef BULK_SPLICE_H
 #define BULK_SPLICE_H
 
-#include "scan.h"
+#include <tailrace/scan.h>
+
+#include <stdbool.h>
 
 enum {
     SPLICE_ID = 1 << 0,

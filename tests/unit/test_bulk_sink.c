@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pure parts of the plugin bulk-sink: JSON walked as text, and documents without some of
- * their members.
+ * The pure parts of the plugin bulk-sink: documents without some of their members.
  */
-#include "../../plugins/bulk-sink/scan.c"
 #include "../../plugins/bulk-sink/splice.c"
 
 #include <setjmp.h>
@@ -28,90 +26,6 @@ static void release(tr_str text)
 {
     free((char *)(uintptr_t)text.ptr);
 }
-
-/* "key=value|key=value", and how it ended. */
-static int walk(const char *text, char open, char *out, size_t cap)
-{
-    tr_str json = exact(text), key, value;
-    struct scan scan;
-    int rc = -2;
-
-    out[0] = '\0';
-    if (scan_open(&scan, json, open))
-        while ((rc = scan_next(&scan, &key, &value)) == 1) {
-            size_t len = strlen(out);
-            snprintf(out + len, cap - len, "%s%.*s=%.*s", len ? "|" : "", (int)key.len,
-                     key.len ? key.ptr : "", (int)value.len, value.ptr);
-        }
-    release(json);
-    return rc;
-}
-
-static void members_are_slices_of_the_text(void **state)
-{
-    char out[512];
-
-    (void)state;
-    assert_int_equal(walk(" { \"a\" : 1.5e3 ,\"b\":\"x\\\"},{\", \"c\":{\"d\":[\"]\",{}]},"
-                          "\"\":null } \r\n",
-                          '{', out, sizeof(out)),
-                     0);
-    assert_string_equal(out, "a=1.5e3|b=\"x\\\"},{\"|c={\"d\":[\"]\",{}]}|=null");
-}
-
-static void elements_are_slices_of_the_text(void **state)
-{
-    char out[512];
-
-    (void)state;
-    assert_int_equal(walk("[{\"ok\":true},\r\n[1,2],\"x\",-3 ]", '[', out, sizeof(out)), 0);
-    assert_string_equal(out, "={\"ok\":true}|=[1,2]|=\"x\"|=-3");
-    assert_int_equal(walk("[]", '[', out, sizeof(out)), 0);
-    assert_int_equal(walk(" [ \n ] ", '[', out, sizeof(out)), 0);
-}
-
-static void a_text_that_is_cut_is_never_whole(void **state)
-{
-    static const char whole[] =
-        "[{\"id\":\"a\\\\\",\"rev\":\"1-b\"},{\"c\":[1,{\"d\":\"\\\"\"}]}]";
-    char cut[sizeof(whole)], out[512];
-
-    (void)state;
-    assert_int_equal(walk(whole, '[', out, sizeof(out)), 0);
-    for (size_t len = 0; len < sizeof(whole) - 1; len++) {
-        memcpy(cut, whole, len);
-        cut[len] = '\0';
-        assert_true(walk(cut, '[', out, sizeof(out)) < 0);
-    }
-}
-
-static void what_is_no_json_is_broken_and_never_read_beyond(void **state)
-{
-    static const char *const texts[] = {
-        "",        " ",           "{",         "{}x",         "{]",
-        "{\"a\"}", "{\"a\":}",    "{a:1}",     "{\"a\":1,}",  "{,}",
-        "{\"a\"",  "{\"a\":\"\\", "{\"a\" 1}", "{\"a\":1 2}", "{\"a\":1}{",
-        "null",    "[1]",         "{\"a\":[}", "{\"a\":]}",
-    };
-    char out[512];
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        assert_true(walk(texts[i], '{', out, sizeof(out)) < 0);
-}
-
-static void the_last_of_equal_keys_is_found(void **state)
-{
-    tr_str found = scan_find(TR_STR("{\"a\":1,\"b\":{\"a\":2},\"a\":3}"), "a");
-
-    (void)state;
-    assert_true(tr_str_eq(found, TR_STR("3")));
-    assert_int_equal(scan_find(TR_STR("{\"b\":{\"a\":2}}"), "a").len, 0);
-    assert_int_equal(scan_find(TR_STR("[1]"), "a").len, 0);
-    assert_int_equal(scan_find(tr_str_n(NULL, 0), "a").len, 0);
-}
-
-/* ---- splicing ---- */
 
 static void assert_copy(const char *doc, unsigned without, const char *wanted)
 {
@@ -165,7 +79,7 @@ static void the_members_of_couchdb_are_noticed(void **state)
         splice_read(TR_STR("{\"_id\":\"a\",\"_deleted\":true,\"_revisions\":{}}"), &splice));
     assert_int_equal(splice.has, SPLICE_ID | SPLICE_DELETED | SPLICE_REVISIONS);
     assert_true(tr_str_eq(splice.id, TR_STR("\"a\"")));
-    assert_true(scan_is_true(splice.deleted));
+    assert_true(tr_scan_is_true(splice.deleted));
 }
 
 static void what_is_no_document_is_refused(void **state)
@@ -215,11 +129,6 @@ static void stubs_are_told_from_attachments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members_are_slices_of_the_text),
-        cmocka_unit_test(elements_are_slices_of_the_text),
-        cmocka_unit_test(a_text_that_is_cut_is_never_whole),
-        cmocka_unit_test(what_is_no_json_is_broken_and_never_read_beyond),
-        cmocka_unit_test(the_last_of_equal_keys_is_found),
         cmocka_unit_test(what_is_kept_is_kept_byte_for_byte),
         cmocka_unit_test(a_member_goes_with_its_comma),
         cmocka_unit_test(only_members_at_the_top_are_meant),
