@@ -296,6 +296,28 @@ static void timers_fire_on_the_worker_and_end_with_the_instance(void **state)
     bench_end(&b);
 }
 
+/* ---- a flush that takes its time ---- */
+
+static void a_flush_goes_on_until_it_is_done(void **state)
+{
+    struct bench b = {0};
+
+    (void)state;
+    bench_start(&b, "flush", "");
+    bench_end(&b); /* the plugin ends the process if it is stopped before */
+}
+
+static void a_flush_that_is_never_done_ends_all_the_same(void **state)
+{
+    struct bench b = {0};
+
+    (void)state;
+    bench_start(&b, "flush", "rounds = 0;");
+    instance_stop(b.instance, clock_ms() + 500);
+    bench_until(&b, &b.stopped, 1);
+    bench_free(&b);
+}
+
 /* ---- other ABIs, and the worst ---- */
 
 static void a_plugin_of_an_older_abi_runs(void **state)
@@ -351,6 +373,8 @@ int main(void)
         cmocka_unit_test(a_batch_that_is_late_is_cancelled),
         cmocka_unit_test(a_batch_that_never_comes_back_wedges_the_instance),
         cmocka_unit_test(timers_fire_on_the_worker_and_end_with_the_instance),
+        cmocka_unit_test(a_flush_goes_on_until_it_is_done),
+        cmocka_unit_test(a_flush_that_is_never_done_ends_all_the_same),
         cmocka_unit_test(a_plugin_of_an_older_abi_runs),
     };
 

@@ -175,17 +175,23 @@ static inline void bench_start(struct bench *b, const char *name, const char *op
     bench_until(b, &b->ready, 1);
 }
 
-/* Stops it, and frees all. */
-static inline void bench_end(struct bench *b)
+/* Of one that has stopped. */
+static inline void bench_free(struct bench *b)
 {
-    instance_stop(b->instance, clock_ms() + 10000);
-    bench_until(b, &b->stopped, 1);
     instance_free(b->instance);
     http_free(b->http);
     loop_free(b->loop);
     config_values_free(b->options);
     config_free(b->config);
     diags_fini(&b->diags);
+}
+
+/* Stops it, and frees all. */
+static inline void bench_end(struct bench *b)
+{
+    instance_stop(b->instance, clock_ms() + 10000);
+    bench_until(b, &b->stopped, 1);
+    bench_free(b);
 }
 
 /* ---- batches ---- */
