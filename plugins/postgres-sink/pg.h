@@ -82,6 +82,8 @@ struct tr_self {
     tr_bulk bulk;
     struct names names;
     struct text sql;
+    uint32_t most; /* changes of a statement, as the server gets done in time; 0: no limit */
+    bool late;     /* the last statement was given up for its time                        */
     char words[WORDS_MAX]; /* what went wrong last                                  */
 };
 

@@ -100,7 +100,7 @@ static tr_status pg_process(tr_self *self, const tr_batch *batch, tr_outcome *re
         refuse(self, status);
     else if (batch->flags & TR_BATCH_REPLAY)
         replay_sift(self, statement_deadline(self));
-    while (tr_bulk_next(bulk, 0)) {
+    while (tr_bulk_next(bulk, self->most)) {
         if (statement_deadline(self) > now_ms())
             write_group(self, statement_deadline(self));
         else

@@ -52,6 +52,7 @@ static bool wait_for(tr_self *self, short events, int64_t deadline_ms)
         left = deadline_ms - now_ms();
         rc = left <= 0 ? 0 : poll(&fd, 1, left > INT32_MAX ? INT32_MAX : (int)left);
     } while (rc < 0 && errno == EINTR);
+    self->late = rc == 0;
     if (rc == 0)
         snprintf(self->words, sizeof(self->words),
                  "the server does not answer in time (timeout, connect_timeout, or the rule's "

@@ -58,6 +58,7 @@ enum verdict verdict_of(tr_self *self, PGresult *result)
         verdict = VERDICT_REFUSED;
     if (result && verdict != VERDICT_DONE)
         take_words(self, result);
+    self->late |= verdict_is_state(result, "57014"); /* statement_timeout                   */
     /* Only another connection finds out that it may write again, or finds the server that may.
      */
     if (verdict_is_state(result, "25006"))

@@ -258,6 +258,15 @@ static enum verdict write_all(tr_self *self, const struct arrays *arrays,
     return VERDICT_LATER;
 }
 
+/* Additive increase, multiplicative decrease. */
+static void adapt(tr_self *self, bool good)
+{
+    if (!good && self->late)
+        self->most = self->bulk.group_count > 1 ? self->bulk.group_count / 2 : 1;
+    else if (good && self->most > 0 && (self->most += 16) > 100000)
+        self->most = 0;
+}
+
 void write_group(tr_self *self, int64_t deadline_ms)
 {
     struct arrays arrays = {0};
@@ -265,10 +274,12 @@ void write_group(tr_self *self, int64_t deadline_ms)
     tr_bulk *bulk = &self->bulk;
     enum verdict verdict = VERDICT_LATER;
 
+    self->late = false;
     if (labels_make(self, &labels) && arrays_make(bulk, &arrays))
         verdict = write_all(self, &arrays, &labels, deadline_ms);
     else
         snprintf(self->words, sizeof(self->words), "out of memory");
+    adapt(self, verdict == VERDICT_DONE);
     if (verdict == VERDICT_DONE)
         tr_bulk_accept_group(bulk);
     else if (verdict == VERDICT_REFUSED)

@@ -11,8 +11,8 @@ const fs = require('node:fs');
 const { startTestServer } = require('../lib/couch');
 const { startReceiver } = require('../lib/receiver');
 const { makeSite, passwordsOf } = require('./lib/site');
-const { dbOf, fill, makeFilled, put } = require('./lib/docs');
-const { bulkBench, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
+const { dbOf, fill, makeFilled, put, putLeaves, remove } = require('./lib/docs');
+const { bulkBench, serverUrl, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
 
 let couch;
 let toBulk, siteTo, pair, toReceiver, docsOf, leavesOf, updateAndDelete;
@@ -365,6 +365,130 @@ test('an answer of the source is gone by as far as it goes', async (t) => {
     assert.deepEqual(await leavesOf(to), await leavesOf(where));
     assert.deepEqual(await lettersOf(site), []);
 });
+
+/* A rule from the rows of a file, whose documents are asked for at the server `source`. */
+function copyRows(t, db, rows, to, source_url) {
+    const site = makeSite(t, null, { passwords: passwordsOf(couch.auth) });
+    const feed = `${site.dir}/feed.ndjson`;
+    const line = ({ id, rev }, i) => ({ seq: i + 1, id, changes: [{ rev }], doc: { _id: id } });
+    fs.writeFileSync(feed, rows.map((row, i) => `${JSON.stringify(line(row, i))}\n`).join(''));
+    site.write({
+        sources: { main: { type: 'file', path: feed, database: db } },
+        rules: {
+            r: toBulk(db, {
+                url: urlOf(couch, to),
+                new_edits: false,
+                source_url: source_url || serverUrl(couch),
+            }),
+        },
+    });
+    return site;
+}
+
+test('a revision that the source lacks is a dead letter', async (t) => {
+    const to = await couch.makeDb();
+    const { db, where, ids } = await makeFilled(couch, 2);
+    const { _rev: rev } = (await couch.get(`${where}/${ids[0]}`)).json;
+    const rows = [
+        { id: ids[0], rev },
+        { id: ids[1], rev: REV(1, 'e') },
+        { id: 'never', rev: REV(1, 'f') },
+    ];
+    const site = copyRows(t, db, rows, to);
+    await site.once();
+    const letters = (await lettersOf(site)).map(({ doc_id, error }) => [doc_id, error]);
+    assert.deepEqual(
+        letters.map(([id]) => id),
+        [ids[1], 'never'],
+    );
+    for (const [, error] of letters)
+        assert.match(error, /^not_found: the source does not have that revision/);
+    assert.deepEqual(await leavesOf(to), { [ids[0]]: [rev] });
+});
+
+test('a revision that was replaced goes as it was, or is settled if it is gone', async (t) => {
+    const to = await couch.makeDb();
+    const { db, where, ids } = await makeFilled(couch, 2);
+    const rows = [];
+    for (const id of ids) {
+        const { _rev: rev } = (await couch.get(`${where}/${id}`)).json;
+        rows.push({ id, rev });
+        await put(couch, where, `${id}?rev=${rev}`, { v: 2 });
+    }
+    /* As a server that has compacted the one, not the other. */
+    const source = await startReceiver({
+        reply: async (req) => {
+            const { results } = (await couch.post(req.url, req.json())).json;
+            if (!/latest/.test(req.url))
+                for (const { id, docs } of results)
+                    if (id === ids[1])
+                        docs[0] = {
+                            error: {
+                                id,
+                                rev: rows[1].rev,
+                                error: 'not_found',
+                                reason: 'missing',
+                            },
+                        };
+            return { body: { results } };
+        },
+    });
+    t.after(() => source.close());
+    const site = copyRows(t, db, rows, to, source.url);
+    await site.once();
+    assert.deepEqual(await lettersOf(site), []);
+    assert.deepEqual(await leavesOf(to), { [ids[0]]: [rows[0].rev] });
+    const last = source.requests.at(-1);
+    assert.match(last.url, /latest=true/);
+    assert.deepEqual(last.json().docs, [rows[1]]);
+});
+
+for (const [status, body] of [
+    [405, { error: 'method_not_allowed', reason: 'Only GET,HEAD allowed' }],
+    [404, { error: 'not_found', reason: 'missing' }],
+    [400, { error: 'bad_request', reason: 'Only reserved document ids may start with _' }],
+])
+    test(`a source without _bulk_get (${status}) is read document by document`, async (t) => {
+        const to = await couch.makeDb();
+        const { db, where, ids } = await makeFilled(couch, 150);
+        await put(couch, where, encodeURIComponent('ä/?&'), {
+            _attachments: { a: { data: 'eHl6' } },
+        });
+        await putLeaves(couch, where, [
+            { _id: ids[0], _rev: REV(1, 'f'), v: 'other', _revisions: { start: 1, ids: ['f'.repeat(32)] } },
+        ]);
+        await remove(couch, where, ids[1]);
+        const source = await startReceiver({
+            reply: async (req) => {
+                if (req.method === 'POST') return { status, body };
+                const answer = await couch.get(req.url, { Accept: req.headers.accept });
+                return { status: answer.status, body: answer.json };
+            },
+        });
+        t.after(() => source.close());
+        const site = siteTo(
+            t,
+            db,
+            { url: urlOf(couch, to), new_edits: false, source_url: source.url },
+            { all_leaves: true, batch: { wait: '200ms' } },
+        );
+        await site.once();
+        assert.deepEqual(await leavesOf(to), await leavesOf(where));
+        assert.deepEqual(await docsOf(to), await docsOf(where));
+        assert.equal((await couch.get(`${to}/${encodeURIComponent('ä/?&')}/a`)).text, 'xyz');
+        assert.deepEqual(await lettersOf(site), []);
+        assert.equal(source.requests.filter((req) => req.method === 'POST').length, 1);
+
+        const rows = [
+            { id: ids[2], rev: REV(1, 'e') },
+            { id: 'never', rev: REV(1, 'e') },
+        ];
+        const lacking = copyRows(t, db, rows, to, source.url);
+        await lacking.once();
+        const letters = await lettersOf(lacking);
+        assert.equal(letters.length, 2);
+        for (const { error } of letters) assert.match(error, /^not_found: the source does not/);
+    });
 
 test('an answer of the target about what it has is gone by as far as it goes', async (t) => {
     const { where, to, ids } = await pair(t, 2);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pure parts of the plugin bulk-sink: documents without some of their members.
+ * The pure parts of the plugin bulk-sink: JSON walked as text, documents without some of their
+ * members, and what is sent of a document that a transform has changed.
  */
+#include "../../plugins/bulk-sink/plan.c"
+#include "../../plugins/bulk-sink/scan.c"
 #include "../../plugins/bulk-sink/splice.c"
+#include "../../plugins/bulk-sink/text.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,6 +130,65 @@ static void stubs_are_told_from_attachments(void **state)
     }
 }
 
+/* ---- transformed documents ---- */
+
+static void assert_sent(const char *doc, uint32_t flags, int32_t attachments, const char *copy,
+                        const char *wanted)
+{
+    tr_change change = {.doc = tr_str_c(doc), .flags = flags | TR_CHANGE_HAS_DOC};
+    tr_batch batch = {.changes = &change, .count = 1, .stride = sizeof(change)};
+    tr_self self = {.options.attachments = attachments};
+    struct job job = {.self = &self, .batch = &batch};
+    struct text out = {0};
+    struct splice splice;
+
+    assert_true(splice_read(tr_str_c(copy), &splice));
+    assert_int_equal(plan_add_transformed(&job, &out, 0, &splice), wanted != NULL);
+    if (wanted) {
+        text_add(&out, tr_str_n("", 1));
+        assert_string_equal(out.ptr, wanted);
+    }
+    text_fini(&out);
+}
+
+#define HISTORY "\"_revisions\":{\"start\":2,\"ids\":[\"b\",\"a\"]}"
+
+static void a_transformed_document_goes_with_the_history_of_its_revision(void **state)
+{
+    static const char copy[] = "{\"_id\":\"x\",\"_rev\":\"2-b\",\"secret\":1," HISTORY "}";
+
+    (void)state;
+    assert_sent("{\"_id\":\"x\",\"_rev\":\"2-b\",\"v\":1}", 0, ATTACHMENTS_REJECT, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY ",\"v\":1}");
+    assert_sent("{\"v\": 1 }", 0, ATTACHMENTS_REJECT, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY ",\"v\": 1}");
+    assert_sent("{}", 0, ATTACHMENTS_REJECT, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY "}");
+    assert_sent("{\"why\":1}", TR_CHANGE_DELETED, ATTACHMENTS_REJECT, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY ",\"_deleted\":true,\"why\":1}");
+    assert_sent("{\"v\":1}", 0, ATTACHMENTS_REJECT, "{\"_id\":\"x\",\"_rev\":\"2-b\"}", NULL);
+}
+
+static void a_transformed_document_has_the_attachments_that_it_names(void **state)
+{
+    static const char copy[] = "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY
+                               ",\"_attachments\":{\"a\":{\"data\":\"eA==\"},"
+                               "\"b\":{\"data\":\"eQ==\"}}}";
+    static const char stub[] = "{\"_attachments\":{\"b\":{\"stub\":true}},\"v\":1}";
+
+    (void)state;
+    assert_sent(stub, 0, ATTACHMENTS_REJECT, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY
+                ",\"_attachments\":{\"b\":{\"data\":\"eQ==\"}},\"v\":1}");
+    assert_sent(stub, 0, ATTACHMENTS_DROP, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY ",\"v\":1}");
+    assert_sent("{\"v\":1}", 0, ATTACHMENTS_REJECT, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY ",\"v\":1}");
+    assert_sent("{\"_attachments\":{\"c\":{\"data\":\"eg==\"}}}", 0, ATTACHMENTS_REJECT, copy,
+                "{\"_id\":\"x\",\"_rev\":\"2-b\"," HISTORY
+                ",\"_attachments\":{\"c\":{\"data\":\"eg==\"}}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +198,8 @@ int main(void)
         cmocka_unit_test(the_members_of_couchdb_are_noticed),
         cmocka_unit_test(what_is_no_document_is_refused),
         cmocka_unit_test(stubs_are_told_from_attachments),
+        cmocka_unit_test(a_transformed_document_goes_with_the_history_of_its_revision),
+        cmocka_unit_test(a_transformed_document_has_the_attachments_that_it_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
