@@ -6,9 +6,15 @@
  *     mine      this connection owns the stream's position: else all that follows is empty
  *     given     the changes; `kind` is put, delete, or passed: another of the same document and
  *               batch came after it
- *     past      what of the stream is known to have been replaced
+ *     past      what of the stream is known to have been replaced; asked for only as long as
+ *               this connection's changes may be some that an earlier one has written
  *     fresh     those of `given` that are not among it
  *     gone      what of rows that are there, and of the given, nobody will see any more
+ *
+ * How long: the host sends at most R changes again, those that were in its hands or settled
+ * since its last commit (the option `remember`). They come first but for what waits in a lane,
+ * which others may overtake by as many as the host holds at once, less than R. So the first 2 R
+ * changes of a connection are compared, and what is remembered is that of the last 2 R writes.
  *
  * A document with another revision or another content is written, so that rules whose
  * transforms were changed can be filled in again (`tailrace backfill`).
@@ -20,9 +26,10 @@ const char *const write_tables[] = {
     "{rev} text NOT NULL, {deleted} boolean NOT NULL DEFAULT false, {doc} jsonb, "
     "{change} uuid, PRIMARY KEY ({db}, {id}))",
     "CREATE TABLE IF NOT EXISTS {position} (rule text, stream text, owner uuid NOT NULL, "
-    "changes bigint NOT NULL, written timestamptz, PRIMARY KEY (rule, stream))",
-    "CREATE TABLE IF NOT EXISTS {replaced} (rule text, stream text, changes bigint, "
-    "events uuid[] NOT NULL, PRIMARY KEY (rule, stream, changes))",
+    "changes bigint NOT NULL, since bigint NOT NULL, written timestamptz, PRIMARY KEY (rule, "
+    "stream))",
+    "CREATE TABLE IF NOT EXISTS {replaced} (rule text, stream text, n bigint, "
+    "events uuid[] NOT NULL, PRIMARY KEY (rule, stream, n))",
     NULL,
 };
 
@@ -30,13 +37,15 @@ const char *const write_tables[] = {
  * $9 owner, $10 how many changes are remembered. */
 #define GIVEN                                                                                  \
     "WITH mine AS (UPDATE {position} SET changes = changes + cardinality($1::text[]), "        \
-    "written = now() WHERE rule = $7 AND stream = $8 AND owner = $9 RETURNING changes), "      \
+    "written = now() WHERE rule = $7 AND stream = $8 AND owner = $9 RETURNING changes, "       \
+    "changes - since AS lately), "                                                             \
     "given AS (SELECT g.id, g.rev, g.doc::jsonb AS doc, g.kind, "                              \
     "CASE WHEN g.seq <> 'null' THEN md5(concat_ws(' ', g.id, g.rev, g.seq))::uuid END "        \
     "AS event FROM mine, unnest($1::text[], $2::text[], $3::text[], $4::text[], "              \
     "$5::text[]) AS g (id, rev, doc, seq, kind)), "                                            \
-    "past AS MATERIALIZED (SELECT unnest(events) AS event FROM {replaced} "                    \
-    "WHERE rule = $7 AND stream = $8), "                                                       \
+    "past AS MATERIALIZED (SELECT unnest(r.events) AS event FROM mine JOIN {replaced} r "      \
+    "ON mine.lately <= 2 * $10::bigint + cardinality($1::text[]) "                             \
+    "WHERE r.rule = $7 AND r.stream = $8), "                                                   \
     "fresh AS MATERIALIZED (SELECT * FROM given WHERE NOT EXISTS "                             \
     "(SELECT FROM past WHERE past.event = given.event)), "                                     \
     "gone AS (SELECT t.{change} AS event FROM {table} t JOIN fresh ON t.{id} = fresh.id "      \
@@ -64,17 +73,21 @@ const char *const write_tables[] = {
         "ON CONFLICT ({db}, {id}) DO UPDATE SET {rev} = excluded.{rev}, {deleted} = true, "    \
         "{change} = excluded.{change} WHERE NOT t.{deleted} OR t.{rev} <> excluded.{rev}), "
 
+/* `n` counts events. A change makes three at most. */
 #define KEEP                                                                                   \
-    "kept AS (INSERT INTO {replaced} (rule, stream, changes, events) "                         \
-    "SELECT $7, $8, mine.changes, array_agg(gone.event) FROM mine, gone "                      \
-    "WHERE gone.event IS NOT NULL GROUP BY mine.changes), "                                    \
-    "forgotten AS (DELETE FROM {replaced} r USING mine WHERE r.rule = $7 "                     \
-    "AND r.stream = $8 AND r.changes <= mine.changes - $10::bigint) "                          \
+    "so_far AS (SELECT coalesce(max(r.n), 0) AS n FROM mine, {replaced} r "                    \
+    "WHERE r.rule = $7 AND r.stream = $8), "                                                   \
+    "kept AS (INSERT INTO {replaced} (rule, stream, n, events) "                               \
+    "SELECT $7, $8, so_far.n + count(*), array_agg(gone.event) FROM so_far, gone "             \
+    "WHERE gone.event IS NOT NULL GROUP BY so_far.n), "                                        \
+    "forgotten AS (DELETE FROM {replaced} r USING mine, so_far WHERE r.rule = $7 "             \
+    "AND r.stream = $8 AND r.n <= so_far.n - 6 * $10::bigint) "                                \
     "SELECT FROM mine"
 
 static const char own[] =
-    "INSERT INTO {position} AS p (rule, stream, owner, changes) VALUES ($1, $2, $3, 0) "
-    "ON CONFLICT (rule, stream) DO UPDATE SET owner = excluded.owner";
+    "INSERT INTO {position} AS p (rule, stream, owner, changes, since) VALUES ($1, $2, $3, 0, "
+    "0) "
+    "ON CONFLICT (rule, stream) DO UPDATE SET owner = excluded.owner, since = p.changes";
 
 const char *write_statement(const tr_self *self)
 {
