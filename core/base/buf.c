@@ -22,43 +22,15 @@ void buf_clear(struct buf *buf)
         buf->ptr[0] = '\0';
 }
 
-char *buf_reserve(struct buf *buf, size_t more)
+char *buf_grow(struct buf *buf, size_t more)
 {
-    size_t need = buf->len + more + 1;
+    size_t need = buf->len + more + 1, cap = buf->cap ? buf->cap : 128;
 
-    if (need > buf->cap) {
-        size_t cap = buf->cap ? buf->cap : 128;
-        while (cap < need)
-            cap *= 2;
-        buf->ptr = mem_resize(buf->ptr, cap);
-        buf->cap = cap;
-    }
+    while (cap < need)
+        cap *= 2;
+    buf->ptr = mem_resize(buf->ptr, cap);
+    buf->cap = cap;
     return buf->ptr + buf->len;
-}
-
-void buf_add(struct buf *buf, const void *bytes, size_t len)
-{
-    char *to = buf_reserve(buf, len);
-
-    if (len > 0)
-        memcpy(to, bytes, len);
-    buf->len += len;
-    buf->ptr[buf->len] = '\0';
-}
-
-void buf_add_str(struct buf *buf, tr_str s)
-{
-    buf_add(buf, s.ptr, s.len);
-}
-
-void buf_add_c(struct buf *buf, const char *text)
-{
-    buf_add(buf, text, strlen(text));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    buf_add(buf, &c, 1);
 }
 
 void buf_addf(struct buf *buf, const char *fmt, ...)

@@ -21,13 +21,40 @@ void buf_fini(struct buf *buf);
 /* Empties it and keeps its room. */
 void buf_clear(struct buf *buf);
 
-/* Room for `more` bytes behind what is there; returns where they go. Then add to `len`. */
-char *buf_reserve(struct buf *buf, size_t more);
+/* buf_reserve() where there is no room. */
+char *buf_grow(struct buf *buf, size_t more);
 
-void buf_add(struct buf *buf, const void *bytes, size_t len);
-void buf_add_str(struct buf *buf, tr_str s);
-void buf_add_c(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char c);
+/* Room for `more` bytes behind what is there; returns where they go. Then add to `len`. */
+static inline char *buf_reserve(struct buf *buf, size_t more)
+{
+    return more < buf->cap - buf->len ? buf->ptr + buf->len : buf_grow(buf, more);
+}
+
+static inline void buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+    char *to = buf_reserve(buf, len);
+
+    if (len > 0)
+        memcpy(to, bytes, len);
+    to[len] = '\0';
+    buf->len += len;
+}
+
+static inline void buf_add_str(struct buf *buf, tr_str s)
+{
+    buf_add(buf, s.ptr, s.len);
+}
+
+static inline void buf_add_c(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
+
 void buf_addf(struct buf *buf, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), nonnull(2)));
 

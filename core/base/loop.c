@@ -26,6 +26,8 @@ struct loop {
 
     struct epoll_event events[EVENTS_A_TURN]; /* of this turn                              */
     int events_len;
+    uint64_t turn;
+    bool told_all; /* of this turn: there were no more events than have room here           */
 
     bool firing;         /* within fire_timers()                                             */
     struct timer **heap; /* heap[1] is the next to fire; heap[0] is not used               */
@@ -282,13 +284,17 @@ static void end_turn(struct loop *loop)
 
 void loop_turn(struct loop *loop, int64_t wait_ms)
 {
+    bool told_all;
     int wait;
 
     end_turn(loop); /* what was asked for outside of a turn                                */
     wait = wait_bound(loop, wait_ms);
     if (wait != 0 && !may_sleep(loop))
         wait = 0;
+    loop->turn++;
+    loop->told_all = false;
     loop->events_len = epoll_wait(loop->epoll_fd, loop->events, EVENTS_A_TURN, wait);
+    told_all = loop->events_len >= 0 && loop->events_len < EVENTS_A_TURN;
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     loop->now = clock_ms();
     for (int i = 0; i < loop->events_len; i++) {
@@ -297,9 +303,11 @@ void loop_turn(struct loop *loop, int64_t wait_ms)
             watch->ready(watch, loop->events[i].events);
     }
     loop->events_len = 0;
+    loop->told_all = told_all;
     run_tasks(loop);
     fire_timers(loop);
     end_turn(loop);
+    loop->told_all = false;
 }
 
 void loop_run(struct loop *loop)
@@ -313,6 +321,16 @@ void loop_stop(struct loop *loop)
 {
     atomic_store(&loop->stopping, true);
     wake_up(loop);
+}
+
+uint64_t loop_turn_number(const struct loop *loop)
+{
+    return loop->turn;
+}
+
+bool loop_told_all(const struct loop *loop, uint64_t turn)
+{
+    return loop->told_all && loop->turn > turn;
 }
 
 int64_t loop_now(const struct loop *loop)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /* A slice of a string literal, of a NUL-ended string (NULL gives an empty one), of bytes. */
@@ -69,8 +70,20 @@ tr_str str_trim(tr_str s);
  */
 tr_str str_clip(tr_str s, size_t max);
 
+/* Whether a byte of it is below 0x20 or 0x7f; one is 0x80 or above. */
+bool str_has_control(tr_str s);
+bool str_is_ascii(tr_str s);
+
+/* A number in decimal digits, written into `digits`. */
+enum { STR_NUMBER = 20 };
+tr_str str_of_number(uint64_t number, char digits[STR_NUMBER]);
+
 /* memcmp order, shorter first when one is the beginning of the other. For qsort-like uses. */
 int str_cmp(tr_str a, tr_str b);
+
+/* Copies `s` into `buf` by the rule of the ABI: *ret_len is its length, TR_EINVAL and nothing
+ * copied if that is more than `cap`. */
+tr_status str_copy_out(tr_str s, char *buf, size_t cap, size_t *ret_len);
 
 /* A NUL-ended copy on the heap; free() it. */
 char *str_dup(tr_str s);

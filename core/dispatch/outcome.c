@@ -157,6 +157,17 @@ static bool must_bisect(const struct batch *batch)
            (batch->job.status == TR_RETRY && is_poison(batch, batch->lane->head));
 }
 
+/* The common case: all of it was taken. */
+static void settle_all(struct batch *batch)
+{
+    struct lane *lane = batch->lane;
+
+    for (uint32_t i = 0; i < batch->count; i++)
+        settle_ok(lane_pop(lane));
+    lane->failures = 0;
+    grow_limit(lane);
+}
+
 static void apply(struct batch *batch)
 {
     struct lane *lane = batch->lane;
@@ -165,6 +176,10 @@ static void apply(struct batch *batch)
     uint32_t again;
     bool found;
 
+    if (batch->job.status == TR_OK && !batch->job.items) {
+        settle_all(batch);
+        return;
+    }
     count_faults(batch);
     if (must_bisect(batch)) {
         lane->limit = batch->count / 2;

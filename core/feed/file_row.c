@@ -8,15 +8,12 @@
 #include "json/row.h"
 #include "json/value.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 
 static tr_str offset_text(int64_t offset, struct arena *arena)
 {
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%" PRId64, offset);
+    char digits[STR_NUMBER];
 
-    return arena_str(arena, str_n(text, (size_t)len));
+    return arena_str(arena, str_of_number((uint64_t)offset, digits));
 }
 
 /* [{"rev":…}], as a row's `changes` would be. */

@@ -203,7 +203,7 @@ size_t http_take_body(char *bytes, size_t size, size_t count, void *data)
 }
 
 /* The last of the lines with this name. */
-static bool find_line(tr_str head, const char *name, tr_str *ret_value)
+static bool find_line(tr_str head, tr_str name, tr_str *ret_value)
 {
     bool found = false;
 
@@ -226,7 +226,7 @@ bool http_answer_header(struct http_call *call, const char *name, tr_str *ret_va
     struct curl_header *header;
 
     if (call->slot && call->slot->by_wire)
-        return find_line(buf_str(&call->slot->head), name, ret_value);
+        return find_line(buf_str(&call->slot->head), str_c(name), ret_value);
 
     if (!call->slot || !call->slot->easy ||
         curl_easy_header(call->slot->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)

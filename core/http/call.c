@@ -102,7 +102,6 @@ void http_slot_drop(struct http_slot *slot)
 
 static bool slot_add(struct http_slot *slot, tr_str basic, tr_str cookie)
 {
-    slot_reset_answer(slot);
     if (!slot->easy) {
         http_fault_own(slot, HTTP_FAILED, "cannot be reached: no handle");
         return false;
@@ -130,10 +129,9 @@ bool http_slot_connect(struct http_slot *slot)
 
 static bool slot_add_wire(struct http_slot *slot, const struct http_target *target)
 {
-    slot_reset_answer(slot);
     slot->by_wire = true;
-    http_wire_compose(slot, target->origin, str_n(target->basic.ptr, target->basic.len));
-    if (slot->easy && http_wire_send(slot, target->origin))
+    http_wire_compose(slot, target);
+    if (slot->easy && http_wire_send(slot))
         return true;
     http_fault_own(slot, HTTP_FAILED, "cannot be reached: libcurl does not take the URL");
     return false;
@@ -141,13 +139,13 @@ static bool slot_add_wire(struct http_slot *slot, const struct http_target *targ
 
 static void set_url(struct http_slot *slot, const struct http_target *target)
 {
-    const char *rest = slot->call->url + target->authority_len;
+    tr_str rest = str_c(slot->call->url + target->authority_len);
 
-    buf_clear(&slot->url);
-    buf_add_c(&slot->url, target->origin);
-    if (rest[0] != '/')
+    buf_add(&slot->url, target->origin, target->origin_len);
+    slot->origin_len = target->origin_len;
+    if (!str_starts(rest, STR("/")))
         buf_add_char(&slot->url, '/');
-    buf_add(&slot->url, rest, strcspn(rest, "#"));
+    buf_add(&slot->url, rest.ptr, str_find(rest, '#'));
 }
 
 /* Gives a call a slot and sends it. What goes wrong ends the call later, not from here. */
@@ -252,15 +250,14 @@ static void tell_of_write(const struct http_slot *slot)
     const struct http *http = slot->pool->http;
     const char *method;
     tr_str url = buf_str(&slot->url);
-    size_t origin;
 
     if (!http->wrote || slot->end != HTTP_ANSWERED || slot->status < 200 || slot->status > 299)
         return;
     http_slot_verb(slot, &method);
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
         return;
-    origin = http_authority_len(url.ptr);
-    http->wrote(http->wrote_ctx, str_n(url.ptr, origin), method, str_from(url, origin));
+    http->wrote(http->wrote_ctx, str_n(url.ptr, slot->origin_len), method,
+                str_from(url, slot->origin_len));
 }
 
 static void hand_over(struct http_slot *slot)
@@ -311,10 +308,11 @@ static bool follow(struct http_slot *slot)
     slot->hops++;
     buf_clear(&slot->url);
     url_write(&next, &slot->url);
+    slot->origin_len = strlen(next.origin);
     refused = http_host_is_refused(pool, next.host);
     url_fini(&next);
+    slot_reset_answer(slot);
     if (refused) {
-        slot_reset_answer(slot);
         slot->refused = true;
         http_fault(slot, CURLE_COULDNT_CONNECT);
         return false;

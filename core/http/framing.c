@@ -194,8 +194,13 @@ static bool is_blank(tr_str line)
 /* Whether it ends with CR LF and has nothing else that some take for the end of a line. */
 static bool is_clean(tr_str line)
 {
-    return line.len >= 2 && str_find(line, '\r') == line.len - 2 &&
-           str_find(line, '\0') == line.len;
+    tr_str text;
+
+    if (line.len < 2 || line.ptr[line.len - 2] != '\r')
+        return false;
+    text = str_n(line.ptr, line.len - 2);
+    return !str_has_control(text) ||
+           (str_find(text, '\r') == text.len && str_find(text, '\0') == text.len);
 }
 
 static int take_chunk_size(struct http_framing *framing, tr_str line)

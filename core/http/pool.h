@@ -27,6 +27,9 @@ struct http {
     void *wrote_ctx;
 };
 
+/* Headers that stand for themselves where a call has none of that name. */
+enum { HTTP_HOST, HTTP_USER_AGENT, HTTP_ACCEPT, HTTP_AUTHORIZATION, HTTP_OWN_LINES };
+
 /* What was found out about the part of a URL up to its path: calls of a pool mostly have the
  * same, so that only the first one parses. */
 struct http_target {
@@ -34,8 +37,10 @@ struct http_target {
     size_t authority_len;
     uint64_t generation; /* of the secrets that `basic` was made of                        */
     char *origin;        /* the same without the user                                      */
+    size_t origin_len;
     bool refused;        /* its host is written as an address that is not allowed          */
     struct secret basic; /* the value of the Authorization header; empty: none             */
+    struct secret lines[HTTP_OWN_LINES]; /* whole, for wires                               */
 };
 
 /* Who signs the calls of a pool; session.c is one. */
@@ -101,6 +106,7 @@ struct http_slot {
 
     /* The request; what was set stays set on the easy handle. */
     struct buf url;
+    size_t origin_len; /* of it                                                            */
     CURLU *parsed; /* of parsed_url: most calls have the URL of the one before             */
     struct buf parsed_url;
     char verb[32];
@@ -201,7 +207,7 @@ bool http_host_is_refused(const struct http_pool *pool, const char *host);
 
 /* What http_start() refuses. */
 int http_check_call(const struct http_call *call, struct error *error);
-bool http_name_is(tr_str name, const char *other);
+bool http_name_is(tr_str name, tr_str other);
 
 /* ---- fault.c ---- */
 

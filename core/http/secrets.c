@@ -13,14 +13,15 @@
 
 #include <ctype.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 enum { PASSWORDS_MAX = 8 << 20, SECRET_MAX = 64 << 10 };
 
 struct secrets {
-    pthread_mutex_t lock; /* guards all below                                              */
+    pthread_mutex_t lock; /* guards the entries                                            */
     struct map entries;   /* "host\0user" -> struct secret                                 */
-    uint64_t generation;
+    _Atomic uint64_t generation;
 };
 
 void secret_fini(struct secret *secret)
@@ -268,7 +269,7 @@ int secrets_load_all(struct secrets *secrets, const char *const *paths, struct e
         pthread_mutex_lock(&secrets->lock);
         old = secrets->entries;
         secrets->entries = entries;
-        secrets->generation++;
+        atomic_fetch_add(&secrets->generation, 1);
         pthread_mutex_unlock(&secrets->lock);
         entries = old;
     }
@@ -305,14 +306,7 @@ bool secrets_password(struct secrets *secrets, tr_str host, tr_str user,
 
 uint64_t secrets_generation(struct secrets *secrets)
 {
-    uint64_t generation;
-
-    if (!secrets)
-        return 0;
-    pthread_mutex_lock(&secrets->lock);
-    generation = secrets->generation;
-    pthread_mutex_unlock(&secrets->lock);
-    return generation;
+    return secrets ? atomic_load(&secrets->generation) : 0;
 }
 
 /* ---- references ---- */

@@ -60,7 +60,7 @@ static int64_t max_age_ms(tr_str attributes)
         tr_str value, item = str_trim(str_cut(attributes, ';', &attributes));
         tr_str name = str_cut(item, '=', &value);
         int64_t seconds = 0;
-        if (!http_name_is(name, "Max-Age"))
+        if (!http_name_is(name, STR("Max-Age")))
             continue;
         for (size_t i = 0; i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9'; i++)
             seconds = seconds > 1000000 ? seconds : seconds * 10 + (value.ptr[i] - '0');

@@ -136,8 +136,11 @@ static struct curl_slist *lines_end(struct http_slot *slot)
 /* What may go to a host that a redirect named, and that may not be the one it was meant for. */
 static bool is_harmless(tr_str name)
 {
-    static const char *const names[] = {"Accept", "Content-Type", "Content-Encoding",
-                                        "Idempotency-Key", "User-Agent"};
+    static const tr_str names[] = {{"Accept", 6},
+                                   {"Content-Type", 12},
+                                   {"Content-Encoding", 16},
+                                   {"Idempotency-Key", 15},
+                                   {"User-Agent", 10}};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (http_name_is(name, names[i]))
@@ -155,11 +158,11 @@ static void set_headers(struct http_slot *slot, tr_str basic, tr_str cookie)
         const struct http_header *header = &call->headers[i];
         if (slot->elsewhere && !is_harmless(header->name))
             continue;
-        if (http_name_is(header->name, "Content-Type"))
+        if (http_name_is(header->name, STR("Content-Type")))
             typed = true;
-        else if (http_name_is(header->name, "Authorization"))
+        else if (http_name_is(header->name, STR("Authorization")))
             basic.len = 0;
-        else if (http_name_is(header->name, "Cookie"))
+        else if (http_name_is(header->name, STR("Cookie")))
             cookie.len = 0;
         /* libcurl's word for a header without a value is a semicolon. */
         lines_add(slot, header->name, header->value.len ? ": " : ";", header->value);

@@ -14,6 +14,8 @@ void http_target_fini(struct http_target *target)
     free(target->authority);
     free(target->origin);
     secret_fini(&target->basic);
+    for (size_t i = 0; i < HTTP_OWN_LINES; i++)
+        secret_fini(&target->lines[i]);
     *target = (struct http_target){0};
 }
 
@@ -72,6 +74,29 @@ static int find_basic(struct http_pool *pool, const struct url *url, struct secr
     return 0;
 }
 
+static struct secret make_line(const char *name, tr_str value)
+{
+    struct buf line = {0};
+
+    if (value.len == 0)
+        return (struct secret){0};
+    buf_reserve(&line, strlen(name) + value.len + 4); /* it may be a secret: one copy       */
+    buf_addf(&line, "%s: ", name);
+    buf_add_str(&line, value);
+    buf_add(&line, "\r\n", 2);
+    return (struct secret){.ptr = line.ptr, .len = line.len};
+}
+
+static void make_lines(const struct http_pool *pool, struct http_target *target)
+{
+    tr_str basic = str_n(target->basic.ptr, target->basic.len);
+
+    target->lines[HTTP_HOST] = make_line("Host", str_c(strstr(target->origin, "://") + 3));
+    target->lines[HTTP_USER_AGENT] = make_line("User-Agent", str_c(pool->http->user_agent));
+    target->lines[HTTP_ACCEPT] = make_line("Accept", STR("*/*"));
+    target->lines[HTTP_AUTHORIZATION] = make_line("Authorization", basic);
+}
+
 bool http_host_is_refused(const struct http_pool *pool, const char *host)
 {
     enum address_kind kind;
@@ -87,6 +112,12 @@ size_t http_authority_len(const char *url)
     return at ? (size_t)(at - url) + 3 + strcspn(at + 3, "/?#") : strlen(url);
 }
 
+/* Of the authority. */
+static bool is_end(char c)
+{
+    return c == '\0' || c == '/' || c == '?' || c == '#';
+}
+
 int http_target_find(struct http_pool *pool, const char *text, struct error *error)
 {
     struct http_target *target = &pool->target, fresh = {0};
@@ -96,7 +127,7 @@ int http_target_find(struct http_pool *pool, const char *text, struct error *err
 
     if (target->authority && target->generation == generation &&
         strncmp(text, target->authority, target->authority_len) == 0 &&
-        (text[target->authority_len] == '\0' || strchr("/?#", text[target->authority_len])))
+        is_end(text[target->authority_len]))
         return 0;
     rc = url_parse(str_c(text), &url, error);
     if (rc == 0)
@@ -107,7 +138,9 @@ int http_target_find(struct http_pool *pool, const char *text, struct error *err
     fresh.authority = str_dup(str_n(text, fresh.authority_len));
     fresh.generation = generation;
     fresh.origin = str_dup(str_c(url.origin));
+    fresh.origin_len = strlen(url.origin);
     fresh.refused = http_host_is_refused(pool, url.host);
+    make_lines(pool, &fresh);
     http_target_fini(target);
     *target = fresh;
 out:

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
@@ -32,10 +33,11 @@ struct http_wire {
     struct http_pool *pool;
     struct http_slot *slot;
     struct watch watch;
-    char *origin;
-    bool used;   /* it carried a request before this one                                    */
-    bool spoilt; /* the request did not go out whole: no other may follow                   */
+    tr_str origin; /* its own                                                              */
+    bool used;     /* it carried a request before this one                                    */
+    bool spoilt;   /* the request did not go out whole: no other may follow                 */
     int64_t idle_ms;
+    uint64_t idle_turn; /* of the loop                                                      */
     size_t sent; /* bytes of the request                                                    */
     size_t received;
     struct http_framing framing;
@@ -55,7 +57,7 @@ static void wire_close(struct http_wire *wire)
     loop_unwatch(pool->http->loop, &wire->watch);
     close(wire->watch.fd);
     http_framing_fini(&wire->framing);
-    free(wire->origin);
+    free((char *)(uintptr_t)wire->origin.ptr);
     free(wire);
 }
 
@@ -78,21 +80,24 @@ static void make_room(struct http_pool *pool)
         wire_close(list_entry(pool->wires.prev, struct http_wire, link));
 }
 
-/* Whether the server has said nothing, not even that it closes, that was not read. */
+/* Whether the server has said nothing, not even that it closes, that was not read. Of a wire
+ * that was idle before this turn the loop would have heard. */
 static bool is_silent(const struct http_wire *wire)
 {
     char byte;
 
+    if (loop_told_all(wire->pool->http->loop, wire->idle_turn))
+        return true;
     return recv(wire->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-static struct http_wire *find_idle(struct http_pool *pool, const char *origin)
+static struct http_wire *find_idle(struct http_pool *pool, tr_str origin)
 {
     int64_t now = loop_now(pool->http->loop);
 
     list_each_safe (it, &pool->wires) {
         struct http_wire *wire = list_entry(it, struct http_wire, link);
-        if (strcmp(wire->origin, origin) != 0)
+        if (!str_eq(wire->origin, origin))
             continue;
         if (now - wire->idle_ms < IDLE_MAX_MS && is_silent(wire))
             return wire;
@@ -118,32 +123,34 @@ static void make_idle(struct http_wire *wire)
     wire->slot = NULL;
     wire->used = true;
     wire->idle_ms = loop_now(pool->http->loop);
+    wire->idle_turn = loop_turn_number(pool->http->loop);
     list_push_front(&pool->wires, &wire->link);
     pool->wires_idle++;
 }
 
 /* ---- sending ---- */
 
+static struct iovec part_of(tr_str bytes)
+{
+    return (struct iovec){.iov_base = (char *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+}
+
 /* As much as the socket takes. False: it is broken. */
 static bool write_more(struct http_wire *wire)
 {
     struct http_slot *slot = wire->slot;
-    size_t head = slot->lines.len;
-    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-    ssize_t n = 0;
+    size_t head_len = slot->lines.len;
+    tr_str head = str_from(buf_str(&slot->lines), wire->sent);
+    tr_str body = str_from(slot->payload, wire->sent > head_len ? wire->sent - head_len : 0);
+    struct iovec parts[] = {part_of(head), part_of(body)};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = body.len > 0 ? 2 : 1};
+    ssize_t n = sendmsg(wire->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    if (wire->sent < head) {
-        tr_str part = str_from(buf_str(&slot->lines), wire->sent);
-        n = send(wire->watch.fd, part.ptr, part.len,
-                 flags | (slot->payload.len ? MSG_MORE : 0));
-        wire->sent += n > 0 ? (size_t)n : 0;
+    if (n >= 0) {
+        wire->sent += (size_t)n;
+        return true;
     }
-    if (wire->sent >= head && slot->payload.len > 0) {
-        tr_str part = str_from(slot->payload, wire->sent - head);
-        n = send(wire->watch.fd, part.ptr, part.len, flags);
-        wire->sent += n > 0 ? (size_t)n : 0;
-    }
-    if (n >= 0 || errno == EAGAIN || errno == EINTR)
+    if (errno == EAGAIN || errno == EINTR)
         return true;
     slot->os_error = errno;
     return false;
@@ -171,9 +178,9 @@ static void write_on(struct http_wire *wire)
         (void)loop_rewatch(wire->pool->http->loop, &wire->watch, EPOLLIN);
 }
 
-bool http_wire_send(struct http_slot *slot, const char *origin)
+bool http_wire_send(struct http_slot *slot)
 {
-    struct http_wire *wire = find_idle(slot->pool, origin);
+    struct http_wire *wire = find_idle(slot->pool, str_n(slot->url.ptr, slot->origin_len));
 
     if (wire) {
         list_remove(&wire->link);
@@ -308,7 +315,7 @@ bool http_wire_adopt(struct http_slot *slot)
     wire = mem_new(struct http_wire);
     list_init(&wire->link);
     wire->pool = pool;
-    wire->origin = str_dup(str_n(slot->url.ptr, http_authority_len(slot->url.ptr)));
+    wire->origin = str_n(str_dup(str_n(slot->url.ptr, slot->origin_len)), slot->origin_len);
     wire->watch = (struct watch){.fd = fd, .ready = wire_ready};
     put_under(wire, slot);
     if (loop_watch(pool->http->loop, &wire->watch, EPOLLIN, NULL) < 0) {

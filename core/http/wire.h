@@ -19,12 +19,12 @@ struct http_wire;
 /* Whether the slot's call goes by wire. */
 bool http_wire_fits(const struct http_slot *slot);
 
-/* Writes the head of the request, for slot->url at `origin`, to slot->lines. */
-void http_wire_compose(struct http_slot *slot, const char *origin, tr_str basic);
+/* Writes the head of the request to slot->lines; slot->url is of the target. */
+void http_wire_compose(struct http_slot *slot, const struct http_target *target);
 
 /* Sends what was composed on a connection that is idle, or asks libcurl for a new one. False:
  * libcurl does not take it. */
-bool http_wire_send(struct http_slot *slot, const char *origin);
+bool http_wire_send(struct http_slot *slot);
 
 /* libcurl has connected for the slot: takes the socket over and sends. False: slot->end says
  * why not. */

@@ -6,28 +6,15 @@
  */
 #include "http/wire.h"
 
-enum {
-    JOINED_MAX = 4096, /* a body up to this is copied behind its head: one buffer costs the
-                          kernel less than two                                             */
-};
-
-/* Of ASCII: in other letters libcurl writes a name as IDNA has it, and encodes a path. */
-static bool is_plain(tr_str url)
-{
-    for (size_t i = 0; i < url.len; i++)
-        if ((unsigned char)url.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
 bool http_wire_fits(const struct http_slot *slot)
 {
     const struct http_pool *pool = slot->pool;
     const struct http_call *call = slot->call;
 
     return pool->direct && !pool->signer && !pool->proxy[0] && pool->max_redirects == 0 &&
-           !call->on_head && !call->on_data && strncmp(slot->url.ptr, "http://", 7) == 0 &&
-           is_plain(buf_str(&slot->url));
+           !call->on_head && !call->on_data && str_starts(buf_str(&slot->url), STR("http://")) &&
+           /* In other letters libcurl writes a name as IDNA has it, and encodes a path. */
+           str_is_ascii(buf_str(&slot->url));
 }
 
 static void add_line(struct buf *lines, tr_str name, tr_str value)
@@ -38,42 +25,40 @@ static void add_line(struct buf *lines, tr_str name, tr_str value)
     buf_add(lines, "\r\n", 2);
 }
 
-/* The call's own headers, and those that stand for themselves where the call has none. */
-static void add_headers(struct http_slot *slot, tr_str host, tr_str basic)
+static bool has_header(const struct http_call *call, tr_str name)
 {
-    const struct http_call *call = slot->call;
-    struct buf *lines = &slot->lines;
-    struct http_header own[] = {
-        {STR("Host"), host},
-        {STR("User-Agent"), str_c(slot->pool->http->user_agent)},
-        {STR("Accept"), STR("*/*")},
-        {STR("Authorization"), basic},
+    for (size_t i = 0; i < call->headers_count; i++)
+        if (http_name_is(call->headers[i].name, name))
+            return true;
+    return false;
+}
+
+/* Those that stand for themselves where the call has none, and the call's. */
+static void add_headers(struct buf *lines, const struct http_call *call,
+                        const struct http_target *target)
+{
+    static const tr_str names[HTTP_OWN_LINES] = {
+        [HTTP_HOST] = {"Host", 4},
+        [HTTP_USER_AGENT] = {"User-Agent", 10},
+        [HTTP_ACCEPT] = {"Accept", 6},
+        [HTTP_AUTHORIZATION] = {"Authorization", 13},
     };
 
-    for (size_t i = 0; i < call->headers_count; i++)
-        for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
-            if (call->headers[i].name.len == own[k].name.len &&
-                http_name_is(call->headers[i].name, own[k].name.ptr))
-                own[k].value = STR("");
-    for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
-        if (own[k].value.len > 0)
-            add_line(lines, own[k].name, own[k].value);
+    for (size_t k = 0; k < HTTP_OWN_LINES; k++)
+        if (!has_header(call, names[k]))
+            buf_add(lines, target->lines[k].ptr, target->lines[k].len);
     for (size_t i = 0; i < call->headers_count; i++)
         add_line(lines, call->headers[i].name, call->headers[i].value);
 }
 
 static void add_length(struct buf *lines, size_t length)
 {
-    char digits[24], *at = digits + sizeof(digits);
+    char digits[STR_NUMBER];
 
-    do {
-        *--at = (char)('0' + length % 10);
-        length /= 10;
-    } while (length > 0);
-    add_line(lines, STR("Content-Length"), str_n(at, (size_t)(digits + sizeof(digits) - at)));
+    add_line(lines, STR("Content-Length"), str_of_number(length, digits));
 }
 
-void http_wire_compose(struct http_slot *slot, const char *origin, tr_str basic)
+void http_wire_compose(struct http_slot *slot, const struct http_target *target)
 {
     struct buf *lines = &slot->lines;
     const char *verb;
@@ -82,16 +67,12 @@ void http_wire_compose(struct http_slot *slot, const char *origin, tr_str basic)
     buf_clear(lines);
     buf_add_c(lines, verb);
     buf_add_char(lines, ' ');
-    buf_add_str(lines, str_from(buf_str(&slot->url), strlen(origin)));
+    buf_add_str(lines, str_from(buf_str(&slot->url), slot->origin_len));
     buf_add_c(lines, " HTTP/1.1\r\n");
-    add_headers(slot, str_c(origin + strlen("http://")), basic);
+    add_headers(lines, slot->call, target);
     slot->payload = has_body ? slot->call->body : STR("");
     if (has_body)
         add_length(lines, slot->payload.len);
     buf_add(lines, "\r\n", 2);
-    if (slot->payload.len <= JOINED_MAX) {
-        buf_add_str(lines, slot->payload);
-        slot->payload = STR("");
-    }
     slot->to_head = strcmp(verb, "HEAD") == 0;
 }

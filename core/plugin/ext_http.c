@@ -2,13 +2,12 @@
 /*
  * tr.http/1: requests of plugins, on the host's own connections.
  *
- *     send() on the worker ──outbox──▶ loop: http_start() … on_done ──inbox──▶ done() on the
- * worker
+ *     send() on the worker ──task──▶ loop: http_start() … on_done ──work──▶ done() on the worker
  *
  * A request is one block of memory that holds copies of all it needs; it belongs to the worker,
- * then to the loop, then to the worker again, which frees it. The outbox is handed over as a
- * whole, so a batch of a hundred requests wakes the loop once. A pool lives on the loop
- * (pools.c); a client joins its when the first request arrives there.
+ * then to the loop, then to the worker again, which keeps it for the next one. Tasks are handed
+ * over together (worker.h), so a batch of a hundred requests wakes the loop once. A pool lives
+ * on the loop (pools.c); a client joins its when the first request arrives there.
  */
 #include "base/mem.h"
 #include "http/client.h"
@@ -19,26 +18,27 @@
 
 #include <stdio.h>
 
+/* What is kept for the next requests: so many, each of no more than so many bytes. */
+enum { SPARE_MAX = 64, SPARE_ROOM_MAX = 64 << 10 };
+
 struct tr_http_client {
     struct list link; /* worker: instance->http_clients                                    */
     struct instance *instance;
     struct http_options options; /* its strings are copies                                 */
     char *ca_file, *proxy, *share;
     size_t keep_max;
-    struct list open;   /* worker: requests whose done() is to come                      */
-    struct list outbox; /* under the lock: sent, not seen by the loop                    */
-    bool outbox_posted; /* under the lock                                               */
-    bool ending;        /* worker: no more is sent */
-    pthread_mutex_t lock;
+    struct list open;  /* worker: requests whose done() is to come                         */
+    struct list spare; /* worker: those that are over, the last one first                  */
+    uint32_t spare_count;
+    bool ending;              /* worker: no more is sent                                   */
     struct plugin_pool *pool; /* loop; NULL: nothing was ever sent                         */
     struct list running;      /* loop: started requests                                     */
-    struct task flush;        /* worker to loop: start the outbox                           */
     struct task close;        /* worker to loop: end what runs, or free all                 */
 };
 
 struct request {
-    struct list link;    /* worker: client->open                                           */
-    struct list passing; /* outbox, then running                                           */
+    struct list link;    /* worker: client->open or client->spare                          */
+    struct list running; /* loop: client->running                                          */
     struct tr_http_client *client;
     uint64_t id;
     void *user;
@@ -46,23 +46,65 @@ struct request {
     struct http_call call;
     uint32_t on_the_way; /* worker: what is to come back before it may be freed             */
     bool cancelling, over;
-    struct task cancel;
+    struct task start, cancel;
     struct work cancelled, finished;
     tr_http_response response; /* its strings are in `kept`                                */
     struct buf kept;
     size_t error_len;
+    size_t room; /* bytes of what follows                                                  */
     struct http_header headers[]; /* and behind them the bytes of all strings              */
 };
+
+/* ---- blocks ---- */
+
+static void request_delete(struct request *request)
+{
+    buf_fini(&request->kept);
+    free(request);
+}
+
+/* With `room` for its headers and strings; all else is as it was left. */
+static struct request *request_take(struct tr_http_client *client, size_t room)
+{
+    struct list *link = list_pop(&client->spare);
+    struct request *request = link ? list_entry(link, struct request, link) : NULL;
+
+    if (request)
+        client->spare_count--;
+    if (request && request->room >= room)
+        return request;
+    if (request)
+        request_delete(request);
+    /* So that the next one, a little longer, has room too. */
+    if (room < SPARE_ROOM_MAX)
+        room = room + room / 2 < SPARE_ROOM_MAX ? room + room / 2 : SPARE_ROOM_MAX;
+    request = mem_alloc(sizeof(*request) + room);
+    request->room = room;
+    request->kept = (struct buf){0};
+    return request;
+}
+
+static void request_give_back(struct request *request)
+{
+    struct tr_http_client *client = request->client;
+
+    list_remove(&request->link);
+    if (client->spare_count == SPARE_MAX || request->room > SPARE_ROOM_MAX ||
+        request->kept.cap > SPARE_ROOM_MAX) {
+        request_delete(request);
+        return;
+    }
+    buf_clear(&request->kept);
+    list_push_front(&client->spare, &request->link);
+    client->spare_count++;
+}
 
 /* ---- the way back: the answer, on the worker ---- */
 
 static void request_release(struct request *request)
 {
-    if (--request->on_the_way > 0)
-        return;
-    list_remove(&request->link);
-    buf_fini(&request->kept);
-    free(request);
+    if (--request->on_the_way == 0)
+        request_give_back(request);
 }
 
 static void request_finished(struct work *work)
@@ -71,7 +113,7 @@ static void request_finished(struct work *work)
     struct instance *instance = request->client->instance;
 
     request->over = true;
-    request->response.error = str_n(request->kept.ptr, request->error_len);
+    request->response.error = str_n(buf_str(&request->kept).ptr, request->error_len);
     request->response.body = str_from(buf_str(&request->kept), request->error_len);
     request->done(request->user, &request->response);
     request_release(request);
@@ -82,16 +124,18 @@ static void request_finished(struct work *work)
 static void answer(struct request *request, int status, const char *error, tr_str body,
                    int64_t retry_after_ms, uint32_t flags)
 {
-    list_remove(&request->passing);
+    list_remove(&request->running);
     request->response = (tr_http_response){
         .size = sizeof(tr_http_response),
         .status = status,
         .retry_after_ms = (uint32_t)retry_after_ms,
         .flags = flags,
     };
-    buf_add_c(&request->kept, error);
+    if (error[0])
+        buf_add_c(&request->kept, error);
     request->error_len = request->kept.len;
-    buf_add_str(&request->kept, body);
+    if (body.len > 0)
+        buf_add_str(&request->kept, body);
     request->finished.run = request_finished;
     instance_post(request->client->instance, &request->finished);
 }
@@ -105,35 +149,23 @@ static void call_done(struct http_call *call, const struct http_result *result)
            result->end == HTTP_REFUSED ? TR_HTTP_REFUSED : 0);
 }
 
-/* ---- the way out: from the outbox into the pool, on the loop ---- */
+/* ---- the way out: into the pool, on the loop ---- */
 
-static void start_request(struct tr_http_client *client, struct request *request)
+static void start_on_loop(struct task *task)
 {
+    struct request *request = list_entry(task, struct request, start);
+    struct tr_http_client *client = request->client;
     const struct instance_setup *setup = &client->instance->setup;
     struct error error = {0};
     int rc;
 
-    list_push_back(&client->running, &request->passing);
+    list_push_back(&client->running, &request->running);
     if (!client->pool)
         client->pool = plugin_pool_join(setup->loop, setup->http, setup->plugin,
                                         &client->options, str_c(client->share));
     rc = plugin_pool_start(client->pool, &request->call, &error);
     if (rc < 0) /* after ERR_CONFIG it would fail again if it were sent again */
         answer(request, 0, error.text, STR(""), 0, rc == ERR_CONFIG ? TR_HTTP_REFUSED : 0);
-}
-
-static void flush_outbox(struct task *task)
-{
-    struct tr_http_client *client = list_entry(task, struct tr_http_client, flush);
-    struct list taken, *link;
-
-    list_init(&taken);
-    pthread_mutex_lock(&client->lock);
-    list_append(&taken, &client->outbox);
-    client->outbox_posted = false;
-    pthread_mutex_unlock(&client->lock);
-    while ((link = list_pop(&taken)) != NULL)
-        start_request(client, list_entry(link, struct request, passing));
 }
 
 /* ---- send ---- */
@@ -168,8 +200,8 @@ static const char *put_cstr(char **at, tr_str s)
 static struct request *copy_request(struct tr_http_client *client, const tr_http_request *given)
 {
     size_t headers = given->headers_count * sizeof(struct http_header);
-    struct request *request = mem_zero(1, sizeof(*request) + headers + strings_size(given));
-    char *at = (char *)request + sizeof(*request) + headers;
+    struct request *request = request_take(client, headers + strings_size(given));
+    char *at = (char *)request->headers + headers;
 
     for (uint32_t i = 0; i < given->headers_count; i++) {
         request->headers[i].name = put(&at, given->headers[i].name);
@@ -177,6 +209,7 @@ static struct request *copy_request(struct tr_http_client *client, const tr_http
     }
     request->client = client;
     request->on_the_way = 1;
+    request->cancelling = request->over = false;
     request->id = ++client->instance->ids;
     request->user = given->user;
     request->done = given->done;
@@ -190,25 +223,18 @@ static struct request *copy_request(struct tr_http_client *client, const tr_http
         .keep_max = client->keep_max,
         .on_done = call_done,
     };
+    request->start.run = start_on_loop;
     return request;
-}
-
-static bool is_clean(tr_str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
-            return false;
-    return true;
 }
 
 static bool is_sendable(const tr_http_request *given)
 {
     if (!TR_ROOM(given, tr_http_request, done) || !given->done || given->url.len == 0)
         return false;
-    if (!is_clean(given->url) || !is_clean(given->method))
+    if (str_has_control(given->url) || str_has_control(given->method))
         return false;
     for (uint32_t i = 0; i < given->headers_count; i++)
-        if (!is_clean(given->headers[i].name) || !is_clean(given->headers[i].value))
+        if (str_has_control(given->headers[i].name) || str_has_control(given->headers[i].value))
             return false;
     /* The rest of the URL is judged once, where it is used: on the loop. */
     return str_starts(given->url, STR("http://")) || str_starts(given->url, STR("https://"));
@@ -218,7 +244,6 @@ static tr_status http_ext_send(tr_http_client *client, const tr_http_request *gi
                                uint64_t *ret_id)
 {
     struct request *request;
-    bool post;
 
     if (!is_sendable(given) || !host_on_worker(client->instance, "tr_http.send"))
         return TR_EINVAL;
@@ -228,13 +253,7 @@ static tr_status http_ext_send(tr_http_client *client, const tr_http_request *gi
     list_push_back(&client->open, &request->link);
     if (ret_id)
         *ret_id = request->id;
-    pthread_mutex_lock(&client->lock);
-    list_push_back(&client->outbox, &request->passing);
-    post = !client->outbox_posted;
-    client->outbox_posted = true;
-    pthread_mutex_unlock(&client->lock);
-    if (post)
-        instance_tell_loop(client->instance, &client->flush);
+    instance_tell_loop(client->instance, &request->start);
     return TR_OK;
 }
 
@@ -279,7 +298,10 @@ static tr_status http_ext_cancel(tr_http_client *client, uint64_t id)
 
 static void client_delete(struct tr_http_client *client)
 {
-    pthread_mutex_destroy(&client->lock);
+    struct list *link;
+
+    while ((link = list_pop(&client->spare)) != NULL)
+        request_delete(list_entry(link, struct request, link));
     free(client->ca_file);
     free(client->proxy);
     free(client->share);
@@ -299,7 +321,7 @@ static void end_on_loop(struct task *task)
     struct tr_http_client *client = list_entry(task, struct tr_http_client, close);
 
     list_each_safe (it, &client->running) {
-        struct request *request = list_entry(it, struct request, passing);
+        struct request *request = list_entry(it, struct request, running);
         http_cancel(&request->call);
         answer(request, 0, "cancelled: the client ends", STR(""), 0, 0);
     }
@@ -334,10 +356,8 @@ static tr_status http_ext_client_new(const tr_host *host, const tr_http_options 
         .max_redirects = options.max_redirects,
     };
     list_init(&client->open);
-    list_init(&client->outbox);
+    list_init(&client->spare);
     list_init(&client->running);
-    client->flush.run = flush_outbox;
-    pthread_mutex_init(&client->lock, NULL);
     list_push_back(&instance->http_clients, &client->link);
     *ret_client = client;
     return TR_OK;

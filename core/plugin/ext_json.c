@@ -13,16 +13,6 @@
 
 #include <stdio.h>
 
-tr_status ext_copy_out(tr_str text, char *buf, size_t cap, size_t *ret_len)
-{
-    *ret_len = text.len;
-    if (text.len > cap)
-        return TR_EINVAL;
-    if (text.len > 0)
-        memcpy(buf, text.ptr, text.len);
-    return TR_OK;
-}
-
 static tr_status json_ext_find(tr_str json, tr_str path, tr_str *ret_raw)
 {
     struct arena arena;
@@ -57,7 +47,7 @@ static tr_status json_ext_decode(tr_str raw, char *buf, size_t cap, size_t *ret_
     *ret_len = 0;
     arena_init(&arena, 1024);
     if (json_decode(raw, &arena, &text))
-        status = ext_copy_out(text, buf, cap, ret_len);
+        status = str_copy_out(text, buf, cap, ret_len);
     arena_fini(&arena);
     return status;
 }
@@ -68,7 +58,7 @@ static tr_status json_ext_encode(tr_str text, char *buf, size_t cap, size_t *ret
     tr_status status;
 
     json_write_string(&out, text);
-    status = ext_copy_out(buf_str(&out), buf, cap, ret_len);
+    status = str_copy_out(buf_str(&out), buf, cap, ret_len);
     buf_fini(&out);
     return status;
 }

@@ -17,7 +17,7 @@ static tr_status secrets_ext_password(const tr_host *host, tr_str hostname, tr_s
 
     *ret_len = 0;
     if (secrets_password(instance_of(host)->setup.secrets, hostname, user, &secret))
-        status = ext_copy_out(str_n(secret.ptr, secret.len), buf, cap, ret_len);
+        status = str_copy_out(str_n(secret.ptr, secret.len), buf, cap, ret_len);
     secret_fini(&secret);
     return status;
 }
@@ -32,7 +32,7 @@ static tr_status secrets_ext_resolve(const tr_host *host, tr_str reference, char
     (void)host;
     *ret_len = 0;
     if (secret_resolve(reference, &secret, &why) == 0)
-        status = ext_copy_out(str_n(secret.ptr, secret.len), buf, cap, ret_len);
+        status = str_copy_out(str_n(secret.ptr, secret.len), buf, cap, ret_len);
     else if (error && error->cap > 0)
         snprintf(error->buf, error->cap, "%s", why.text);
     secret_fini(&secret);

@@ -96,9 +96,6 @@ const void *ext_secrets_table(void);
 const void *ext_timer_table(void);
 const void *ext_template_table(void);
 
-/* Writes `text` into a plugin's buffer by the rule of tr.json/1 decode(). */
-tr_status ext_copy_out(tr_str text, char *buf, size_t cap, size_t *ret_len);
-
 /* What an instance that ends leaves behind; worker, after the plugin's stop(), before close().
  * A done() that is called meanwhile finds that it can set and send nothing any more. */
 void ext_timer_end(struct instance *instance);

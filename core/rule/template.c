@@ -153,7 +153,7 @@ static tr_status render_part(struct renderer *renderer, const struct part *part,
     case TR_PLACE_QUERY: write_percent_encoded(out, text); return TR_OK;
     case TR_PLACE_JSON: json_write_escaped(out, text); return TR_OK;
     case TR_PLACE_HEADER:
-        if (has_control_byte(text))
+        if (str_has_control(text))
             return reject(part, error,
                           "holds a line end or another control byte, which cannot stand in a "
                           "header");
@@ -206,19 +206,24 @@ tr_status template_render(const tr_template *tmpl, const tr_batch *batch,
     return status;
 }
 
+static bool is_whole_document(const tr_template *tmpl, const tr_change *change)
+{
+    return tmpl->place == TR_PLACE_JSON && template_is_single_variable(tmpl) &&
+           tmpl->parts[0].kind == PART_CHANGE && json_type_of(change->doc) == JSON_OBJECT;
+}
+
 tr_status template_render_into(const tr_template *tmpl, const tr_batch *batch,
                                const tr_change *change, char *buf, size_t cap, size_t *ret_len)
 {
     struct buf out = {0};
-    tr_status status = template_render(tmpl, batch, change, &out, NULL);
+    tr_status status;
 
-    if (status == TR_OK) {
-        *ret_len = out.len;
-        if (out.len > cap)
-            status = TR_EINVAL;
-        else if (out.len > 0)
-            memcpy(buf, out.ptr, out.len);
-    }
+    /* Mostly the document itself: it is copied once. */
+    if (is_whole_document(tmpl, change))
+        return str_copy_out(change->doc, buf, cap, ret_len);
+    status = template_render(tmpl, batch, change, &out, NULL);
+    if (status == TR_OK)
+        status = str_copy_out(buf_str(&out), buf, cap, ret_len);
     buf_fini(&out);
     return status;
 }

@@ -46,6 +46,4 @@ void write_percent_encoded(struct buf *out, tr_str text);
  * spelling. */
 bool url_has_dot_segment(tr_str url, size_t path_at);
 
-bool has_control_byte(tr_str text);
-
 #endif

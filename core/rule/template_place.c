@@ -29,14 +29,6 @@ void write_percent_encoded(struct buf *out, tr_str text)
     }
 }
 
-bool has_control_byte(tr_str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return true;
-    return false;
-}
-
 static bool is_hex(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
@@ -170,7 +162,7 @@ static int check_url(tr_template *tmpl, struct error *error)
 static int check_header(tr_template *tmpl, struct error *error)
 {
     for (size_t i = 0; i < tmpl->count; i++)
-        if (has_control_byte(tmpl->parts[i].text))
+        if (str_has_control(tmpl->parts[i].text))
             return error_set(error, ERR_CONFIG,
                              "a header cannot hold a line end or another control byte; remove "
                              "it");

@@ -164,7 +164,9 @@ void answer_judge(const struct job *job, const tr_http_response *response,
     int32_t status = response->status;
 
     /* A refused address is no reason to reject: what a name stands for can be mended. */
-    *ret_verdict = (struct verdict){.status = TR_RETRY};
+    ret_verdict->status = TR_RETRY;
+    ret_verdict->retry_after_ms = 0;
+    ret_verdict->message[0] = '\0';
     if (status >= 100 && status < STATUS_MAX)
         ret_verdict->status = job->self->verdicts[status];
     if (ret_verdict->status == TR_OK)

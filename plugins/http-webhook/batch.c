@@ -103,13 +103,12 @@ uint32_t job_time_left(const struct job *job)
 
 /* A batch that got on in time gives back the rest before its deadline, rather than send a
  * request that has less time than it may need. */
-bool job_is_late(const struct job *job)
+bool job_is_late(struct job *job)
 {
-    uint32_t left = job_time_left(job);
-
-    if (atomic_load(&job->cancelled) == job->batch->ticket || left <= 1)
+    job->left_ms = job_time_left(job);
+    if (atomic_load(&job->cancelled) == job->batch->ticket || job->left_ms <= 1)
         return true;
-    return job->settled > 0 && left < job->enough_ms;
+    return job->settled > 0 && job->left_ms < job->enough_ms;
 }
 
 static void give_up_late(struct job *job)
@@ -230,7 +229,7 @@ static bool send_next(struct job *job)
     if (status == TR_OK && job->self->options.debounce)
         status = debounce_enter(job, &verdict);
     else if (status == TR_OK)
-        status = request_send(job, job_time_left(job), answered, &verdict);
+        status = request_send(job, job->left_ms, answered, &verdict);
     if (status == TR_OK)
         return true;
     job->group = 1;

@@ -171,13 +171,12 @@ tr_status request_render(struct job *job, struct verdict *ret_verdict)
 
 /* ---- sealing ---- */
 
-static void add_header(struct job *job, const char *name, const char *value)
+static void add_header(struct job *job, tr_str name, tr_str value)
 {
-    job->headers[job->headers_count++] = (tr_http_header){.name = tr_str_c(name),
-                                                          .value = tr_str_c(value)};
+    job->headers[job->headers_count++] = (tr_http_header){.name = name, .value = value};
 }
 
-/* Changes by what stays the same on every attempt. A request that speaks for several has a key
+/* Changes by what stays the same on every attempt. A stream is of one database. A request that speaks for several has a key
  * of all of them: else a receiver would take it for the one that it has seen already. */
 static void hash_changes(const struct job *job, void *user)
 {
@@ -192,7 +191,8 @@ static void hash_changes(const struct job *job, void *user)
         if (job->flight && !debounce_covers(job, i))
             continue;
         hasher_add(hasher, has_stream ? batch->stream : batch->source);
-        hasher_add(hasher, batch->db);
+        if (!has_stream)
+            hasher_add(hasher, batch->db);
         hasher_add(hasher, change->id);
         hasher_add(hasher, change->rev);
     }
@@ -211,7 +211,7 @@ static void add_idempotency(struct job *job)
         hash_changes(job, hasher);
     hasher_end(hasher, &digest);
     digest_hex(&digest, job->idempotency);
-    add_header(job, "Idempotency-Key", job->idempotency);
+    add_header(job, TR_STR("Idempotency-Key"), tr_str_n(job->idempotency, DIGEST_HEX));
 }
 
 /* Without a body, what a request says is its path and query. */
@@ -235,9 +235,9 @@ static void add_signature(struct job *job)
     snprintf(job->timestamp, sizeof(job->timestamp), "%lld", (long long)time(NULL));
     if (self->signature_header &&
         signer_sign(self->signer, job->timestamp, payload_of(job), job->signature))
-        add_header(job, self->signature_header, job->signature);
+        add_header(job, tr_str_c(self->signature_header), tr_str_c(job->signature));
     if (self->timestamp_header)
-        add_header(job, self->timestamp_header, job->timestamp);
+        add_header(job, tr_str_c(self->timestamp_header), tr_str_c(job->timestamp));
 }
 
 void request_seal(struct job *job)
@@ -246,7 +246,7 @@ void request_seal(struct job *job)
 
     job->headers_count = job->self->plan.headers_count;
     if (job->body.len > 0)
-        add_header(job, "Content-Type", options->content_type);
+        add_header(job, TR_STR("Content-Type"), tr_str_c(options->content_type));
     if (options->idempotency)
         add_idempotency(job);
     if (job->self->signer)

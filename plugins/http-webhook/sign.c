@@ -41,7 +41,8 @@ struct hasher *hasher_new(void)
         return NULL;
     hasher->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
     hasher->context = EVP_MD_CTX_new();
-    if (hasher->algorithm && hasher->context)
+    if (hasher->algorithm && hasher->context &&
+        EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL))
         return hasher;
     hasher_free(hasher);
     return NULL;
@@ -58,18 +59,21 @@ void hasher_free(struct hasher *hasher)
 
 void hasher_begin(struct hasher *hasher)
 {
-    EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL);
+    EVP_DigestInit_ex2(hasher->context, NULL, NULL); /* of the algorithm that it has        */
     hasher->len = 0;
 }
 
-static void hash(struct hasher *hasher, const void *bytes, size_t len)
+static void hash_much(struct hasher *hasher, const void *bytes, size_t len)
+{
+    EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len);
+    hasher->len = 0;
+    EVP_DigestUpdate(hasher->context, bytes, len);
+}
+
+static inline void hash(struct hasher *hasher, const void *bytes, size_t len)
 {
     if (len > sizeof(hasher->bytes) - hasher->len) {
-        EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len);
-        hasher->len = 0;
-    }
-    if (len > sizeof(hasher->bytes)) {
-        EVP_DigestUpdate(hasher->context, bytes, len);
+        hash_much(hasher, bytes, len);
         return;
     }
     if (len > 0)
@@ -79,12 +83,14 @@ static void hash(struct hasher *hasher, const void *bytes, size_t len)
 
 void hasher_add(struct hasher *hasher, tr_str text)
 {
+    unsigned char prefix[10]; /* seven bits a byte: mostly one byte, on every machine       */
     uint64_t len = text.len;
-    unsigned char prefix[8];
+    size_t size = 0;
 
-    for (int i = 0; i < 8; i++)
-        prefix[i] = (unsigned char)(len >> (8 * i)); /* the same on every machine */
-    hash(hasher, prefix, sizeof(prefix));
+    for (; len >= 0x80; len >>= 7)
+        prefix[size++] = (unsigned char)(len | 0x80);
+    prefix[size++] = (unsigned char)len;
+    hash(hasher, prefix, size);
     hash(hasher, text.ptr, text.len);
 }
 

@@ -71,6 +71,7 @@ struct job {
     uint32_t limit;       /* changes of a request while a refused group is halved           */
     uint32_t settled, rejected;
     int64_t enough_ms; /* with less time left, no more is begun                            */
+    uint32_t left_ms;  /* as job_is_late() found it                                        */
     bool failed; /* the rest of the batch is to be sent again                              */
     uint32_t retry_after_ms;
     char message[MESSAGE_MAX];
@@ -158,7 +159,7 @@ void job_advance(struct job *job);
 /* Gives the outcome for what was sent. */
 void job_apply(struct job *job, const struct verdict *verdict);
 /* The batch was cancelled or its time is over. */
-bool job_is_late(const struct job *job);
+bool job_is_late(struct job *job);
 /* What is left for a request, at most the option `timeout`. */
 uint32_t job_time_left(const struct job *job);
 
