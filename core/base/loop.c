@@ -27,7 +27,7 @@ struct loop {
     struct epoll_event events[EVENTS_A_TURN]; /* of this turn                              */
     int events_len;
     uint64_t turn;
-    bool told_all; /* of this turn: there were no more events than have room here           */
+    bool in_turn, told_all; /* there were no more events than have room here                */
 
     bool firing;         /* within fire_timers()                                             */
     struct timer **heap; /* heap[1] is the next to fire; heap[0] is not used               */
@@ -284,7 +284,6 @@ static void end_turn(struct loop *loop)
 
 void loop_turn(struct loop *loop, int64_t wait_ms)
 {
-    bool told_all;
     int wait;
 
     end_turn(loop); /* what was asked for outside of a turn                                */
@@ -292,9 +291,8 @@ void loop_turn(struct loop *loop, int64_t wait_ms)
     if (wait != 0 && !may_sleep(loop))
         wait = 0;
     loop->turn++;
-    loop->told_all = false;
+    loop->in_turn = true;
     loop->events_len = epoll_wait(loop->epoll_fd, loop->events, EVENTS_A_TURN, wait);
-    told_all = loop->events_len >= 0 && loop->events_len < EVENTS_A_TURN;
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     loop->now = clock_ms();
     for (int i = 0; i < loop->events_len; i++) {
@@ -302,12 +300,12 @@ void loop_turn(struct loop *loop, int64_t wait_ms)
         if (watch)
             watch->ready(watch, loop->events[i].events);
     }
+    loop->told_all = loop->events_len >= 0 && loop->events_len < EVENTS_A_TURN;
     loop->events_len = 0;
-    loop->told_all = told_all;
     run_tasks(loop);
     fire_timers(loop);
     end_turn(loop);
-    loop->told_all = false;
+    loop->in_turn = loop->told_all = false;
 }
 
 void loop_run(struct loop *loop)
@@ -328,9 +326,9 @@ uint64_t loop_turn_number(const struct loop *loop)
     return loop->turn;
 }
 
-bool loop_told_all(const struct loop *loop, uint64_t turn)
+bool loop_heard_since(const struct loop *loop, uint64_t turn)
 {
-    return loop->told_all && loop->turn > turn;
+    return loop->in_turn && (loop->turn == turn || loop->told_all);
 }
 
 int64_t loop_now(const struct loop *loop)

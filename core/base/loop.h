@@ -80,9 +80,10 @@ void loop_at_turn_end(struct loop *loop, struct turn_end *end);
 /* Which turn this is, or was when the loop is not in one. */
 uint64_t loop_turn_number(const struct loop *loop);
 
-/* Within a turn: whether it is later than that one, and all watches that were ready when it
- * began have been told. One that is there since the earlier turn was not ready, or was told. */
-bool loop_told_all(const struct loop *loop, uint64_t turn);
+/* Whether this is still that turn, or a later one that has told all watches that were ready
+ * when it began. Then a watch that had nothing to read in that turn, and was not told since,
+ * had nothing when this turn began either. */
+bool loop_heard_since(const struct loop *loop, uint64_t turn);
 
 /* Milliseconds of CLOCK_MONOTONIC as of the begin of this turn: cheap. */
 int64_t loop_now(const struct loop *loop);

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -17,6 +18,14 @@ static _Noreturn void mem_exhausted(void)
 
     (void)ignored;
     _exit(EX_OSERR);
+}
+
+/* Rows come and go by half megabytes. Left to itself the heap gives each of these back to the
+ * kernel, which has to clear every page of it for the next one. */
+void mem_keep_freed(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
 void *mem_alloc(size_t size)

@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* Called once, before all else: what is freed stays with the process, up to some megabytes. */
+void mem_keep_freed(void);
+
 void *mem_alloc(size_t size);
 void *mem_zero(size_t count, size_t size);
 void *mem_resize(void *old, size_t size);

@@ -51,7 +51,8 @@ tr_str str_clip(tr_str s, size_t max)
     return str_n(s.ptr, n);
 }
 
-/* Whether `test` says so of some byte: eight at a time, the last eight again if they overlap. */
+/* Whether `test` says so of some byte: eight at a time, the last eight again if they overlap.
+ */
 static inline bool any_byte(tr_str s, uint64_t (*test)(uint64_t word))
 {
     uint64_t word, found = 0;

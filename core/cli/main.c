@@ -5,6 +5,7 @@
  * Exit codes are those of sysexits.h. Output goes to stdout, what went wrong is one line on
  * stderr that begins with "tailrace: ".
  */
+#include "base/mem.h"
 #include "cli/args.h"
 #include "cli/help.h"
 #include "cli/print.h"
@@ -130,7 +131,10 @@ static int choose(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int code = choose(argc, argv);
+    int code;
+
+    mem_keep_freed();
+    code = choose(argc, argv);
 
     /* Output that did not arrive is not success: think of a full disk behind `--json > file`.
      */

@@ -20,7 +20,8 @@ struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row)
         binding->free_items = item->lane_next;
     else
         item = mem_alloc(sizeof(*item));
-    *item = (struct item){.cursor = cursor, .hold = hold, .row = row};
+    *item = (struct item){
+        .cursor = cursor, .hold = hold, .row = row, .bytes = hold->segment->rows[row].raw.len};
     hold->items++;
     list_push_back(&cursor->pending, &item->pending);
     binding->rows++;

@@ -18,7 +18,7 @@ void lane_push(struct lane *lane, struct item *item)
     *lane->tail = item;
     lane->tail = &item->lane_next;
     lane->count++;
-    lane->bytes += item_change(item)->raw.len;
+    lane->bytes += item->bytes;
 }
 
 struct item *lane_pop(struct lane *lane)
@@ -31,7 +31,7 @@ struct item *lane_pop(struct lane *lane)
     if (!lane->head)
         lane->tail = &lane->head;
     lane->count--;
-    lane->bytes -= item_change(item)->raw.len;
+    lane->bytes -= item->bytes;
     item->lane_next = NULL;
     return item;
 }
@@ -138,7 +138,7 @@ static uint32_t batch_count(const struct lane *lane)
     size_t bytes = 0;
 
     for (const struct item *item = lane->head; item && count < most; item = item->lane_next) {
-        bytes += item_change(item)->raw.len;
+        bytes += item->bytes;
         if (count > 0 && (bytes > options->batch_bytes || !is_wanted(lane, item)))
             break;
         count++;

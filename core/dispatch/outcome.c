@@ -120,7 +120,7 @@ static uint32_t sort_items(struct batch *batch, struct rejects *rejects)
             *again_tail = item;
             again_tail = &item->lane_next;
             again_count++;
-            again_bytes += item_change(item)->raw.len;
+            again_bytes += item->bytes;
         }
     }
     if (again_count > 0) {

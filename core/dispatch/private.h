@@ -29,6 +29,7 @@ struct item {
     struct cursor *cursor;
     struct hold *hold;
     uint32_t row;
+    size_t bytes;      /* of the row: it is asked for when the row itself is in no cache    */
     uint32_t attempts; /* deliveries                                                       */
     uint32_t faults;   /* those that failed without the sink having said when to come back */
     int64_t ordinal;   /* of its row on the stream                                         */

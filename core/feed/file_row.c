@@ -8,7 +8,6 @@
 #include "json/row.h"
 #include "json/value.h"
 
-
 static tr_str offset_text(int64_t offset, struct arena *arena)
 {
     char digits[STR_NUMBER];

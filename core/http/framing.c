@@ -122,16 +122,14 @@ static void take_connection(struct http_framing *framing, tr_str list)
 /* Also nothing that others could read as one after trimming it. */
 static bool is_name(tr_str name)
 {
-    for (size_t i = 0; i < name.len; i++)
-        if ((unsigned char)name.ptr[i] <= ' ' || (unsigned char)name.ptr[i] >= 0x7f)
-            return false;
-    return name.len > 0;
+    return name.len > 0 && !str_has_control(name) && str_is_ascii(name) &&
+           str_find(name, ' ') == name.len;
 }
 
 static int take_field(struct http_framing *framing, tr_str line)
 {
     size_t colon = str_find(line, ':');
-    tr_str name = str_n(line.ptr, colon), value;
+    tr_str name = str_n(line.ptr, colon), value = str_from(line, colon + 1);
 
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t') { /* goes on with the line before       */
         take_doubt(framing);
@@ -139,15 +137,14 @@ static int take_field(struct http_framing *framing, tr_str line)
     }
     if (colon == line.len)
         return FRAMING_NOT_HTTP;
-    value = str_trim(str_from(line, colon + 1));
     if (!is_name(name))
         take_doubt(framing);
     if (is_word(name, "Content-Length"))
-        return take_lengths(framing, value);
+        return take_lengths(framing, str_trim(value));
     if (is_word(name, "Transfer-Encoding"))
-        take_encoding(framing, value);
+        take_encoding(framing, str_trim(value));
     else if (is_word(name, "Connection"))
-        take_connection(framing, value);
+        take_connection(framing, str_trim(value));
     return 0;
 }
 

@@ -118,17 +118,13 @@ static bool is_end(char c)
     return c == '\0' || c == '/' || c == '?' || c == '#';
 }
 
-int http_target_find(struct http_pool *pool, const char *text, struct error *error)
+static int make_target(struct http_pool *pool, const char *text, uint64_t generation,
+                       struct error *error)
 {
-    struct http_target *target = &pool->target, fresh = {0};
-    uint64_t generation = secrets_generation(pool->secrets);
+    struct http_target fresh = {0};
     struct url url = {0};
     int rc;
 
-    if (target->authority && target->generation == generation &&
-        strncmp(text, target->authority, target->authority_len) == 0 &&
-        is_end(text[target->authority_len]))
-        return 0;
     rc = url_parse(str_c(text), &url, error);
     if (rc == 0)
         rc = find_basic(pool, &url, &fresh.basic, error);
@@ -141,9 +137,21 @@ int http_target_find(struct http_pool *pool, const char *text, struct error *err
     fresh.origin_len = strlen(url.origin);
     fresh.refused = http_host_is_refused(pool, url.host);
     make_lines(pool, &fresh);
-    http_target_fini(target);
-    *target = fresh;
+    http_target_fini(&pool->target);
+    pool->target = fresh;
 out:
     url_fini(&url);
     return rc;
+}
+
+int http_target_find(struct http_pool *pool, const char *text, struct error *error)
+{
+    const struct http_target *target = &pool->target;
+    uint64_t generation = secrets_generation(pool->secrets);
+
+    if (target->authority && target->generation == generation &&
+        strncmp(text, target->authority, target->authority_len) == 0 &&
+        is_end(text[target->authority_len]))
+        return 0;
+    return make_target(pool, text, generation, error);
 }

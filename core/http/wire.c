@@ -36,6 +36,7 @@ struct http_wire {
     tr_str origin; /* its own                                                              */
     bool used;     /* it carried a request before this one                                    */
     bool spoilt;   /* the request did not go out whole: no other may follow                 */
+    bool is_dry;   /* the last read took all that there was                                 */
     int64_t idle_ms;
     uint64_t idle_turn; /* of the loop                                                      */
     size_t sent; /* bytes of the request                                                    */
@@ -80,13 +81,13 @@ static void make_room(struct http_pool *pool)
         wire_close(list_entry(pool->wires.prev, struct http_wire, link));
 }
 
-/* Whether the server has said nothing, not even that it closes, that was not read. Of a wire
- * that was idle before this turn the loop would have heard. */
+/* Whether the server has said nothing, not even that it closes, that was not read. Mostly the
+ * loop knows: it was read dry in this turn, or the loop would have heard since. */
 static bool is_silent(const struct http_wire *wire)
 {
     char byte;
 
-    if (loop_told_all(wire->pool->http->loop, wire->idle_turn))
+    if (wire->is_dry && loop_heard_since(wire->pool->http->loop, wire->idle_turn))
         return true;
     return recv(wire->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
@@ -270,6 +271,7 @@ static void wire_read(struct http_wire *wire)
         return;
     }
     wire->received += (size_t)n;
+    wire->is_dry = (size_t)n < sizeof(bytes);
     rc = http_framing_take(&wire->framing, &sink, slot, bytes, (size_t)n, &used);
     if (rc < 0)
         wire_over(wire, false,

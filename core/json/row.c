@@ -65,12 +65,29 @@ static enum json_lex walk(const char **at, const char *end, tr_str members[MEMBE
     return LEX_DONE;
 }
 
+/* The begin of `changes` as servers write it: an item whose one member is `rev`. */
+static bool is_usual(tr_str revs, tr_str *ret_raw)
+{
+    static const tr_str begin = {"[{\"rev\":", 8};
+    const char *value = revs.ptr + begin.len, *at = value, *end = revs.ptr + revs.len;
+
+    if (!str_starts(revs, begin) || json_lex_string(&at, end) != LEX_DONE || at == end ||
+        *at != '}')
+        return false;
+    *ret_raw = str_n(value, (size_t)(at - value));
+    return true;
+}
+
 /* The `rev` of the first item of the row's `changes`, or an empty one. */
 static tr_str winning_rev(tr_str revs, struct arena *arena)
 {
     tr_str key, item, raw, rev = {0};
     size_t cursor = 0;
 
+    if (is_usual(revs, &raw)) {
+        (void)json_decode(raw, arena, &rev);
+        return rev;
+    }
     if (json_next(revs, &cursor, &key, &item) && json_get(item, STR("rev"), &raw))
         (void)json_decode(raw, arena, &rev);
     return rev;

@@ -2,7 +2,8 @@
 /*
  * tr.http/1: requests of plugins, on the host's own connections.
  *
- *     send() on the worker ──task──▶ loop: http_start() … on_done ──work──▶ done() on the worker
+ *     send() on the worker ──task──▶ loop: http_start() … on_done ──work──▶ done() on the
+ * worker
  *
  * A request is one block of memory that holds copies of all it needs; it belongs to the worker,
  * then to the loop, then to the worker again, which keeps it for the next one. Tasks are handed

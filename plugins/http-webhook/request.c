@@ -176,8 +176,9 @@ static void add_header(struct job *job, tr_str name, tr_str value)
     job->headers[job->headers_count++] = (tr_http_header){.name = name, .value = value};
 }
 
-/* Changes by what stays the same on every attempt. A stream is of one database. A request that speaks for several has a key
- * of all of them: else a receiver would take it for the one that it has seen already. */
+/* Changes by what stays the same on every attempt. A stream is of one database. A request that
+ * speaks for several has a key of all of them: else a receiver would take it for the one that
+ * it has seen already. */
 static void hash_changes(const struct job *job, void *user)
 {
     const tr_batch *batch = job->batch;
