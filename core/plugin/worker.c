@@ -25,18 +25,29 @@ static void flush_tasks(struct worker *worker)
         loop_post_all(worker->loop, first, worker->tasks_last);
 }
 
+/* Empties the inbox. False: there is nothing, and whoever puts something in wakes the worker.
+ */
+static bool empty_inbox(struct worker *worker, struct work **ret_taken)
+{
+    bool waits;
+
+    pthread_mutex_lock(&worker->lock);
+    *ret_taken = worker->inbox.head;
+    list_reset(&worker->inbox);
+    waits = worker->waiting = !*ret_taken && !worker->ending;
+    pthread_mutex_unlock(&worker->lock);
+    return !waits;
+}
+
+/* A semaphore and not a condition: that takes its lock again as one that others wait for, and
+ * so costs one more system call each time. */
 static struct work *wait_for_work(struct worker *worker)
 {
     struct work *taken;
 
-    pthread_mutex_lock(&worker->lock);
-    worker->waiting = true;
-    while (!worker->inbox.head && !worker->ending)
-        pthread_cond_wait(&worker->more, &worker->lock);
-    worker->waiting = false;
-    taken = worker->inbox.head;
-    list_reset(&worker->inbox);
-    pthread_mutex_unlock(&worker->lock);
+    while (!empty_inbox(worker, &taken))
+        while (sem_wait(&worker->wake) < 0)
+            continue; /* interrupted */
     return taken;
 }
 
@@ -109,20 +120,25 @@ static void *worker_main(void *arg)
 
 /* ---- on the loop ---- */
 
+static void unlock_and_wake(struct worker *worker)
+{
+    bool wake = worker->waiting;
+
+    worker->waiting = false;
+    pthread_mutex_unlock(&worker->lock);
+    if (wake)
+        sem_post(&worker->wake);
+}
+
 static void hand_over(struct turn_end *end)
 {
     struct worker *worker = list_entry(end, struct worker, hand_over);
-    bool wake;
 
     pthread_mutex_lock(&worker->lock);
     *worker->inbox.tail = worker->collected.head;
     worker->inbox.tail = worker->collected.tail;
-    wake = worker->waiting;
-    worker->waiting = false; /* once is enough */
-    pthread_mutex_unlock(&worker->lock);
+    unlock_and_wake(worker);
     list_reset(&worker->collected);
-    if (wake)
-        pthread_cond_signal(&worker->more);
 }
 
 void worker_post(struct worker *worker, struct work *work)
@@ -148,7 +164,7 @@ int worker_start(struct worker *worker, const char *name, struct loop *loop,
     list_init(&worker->hand_over.link);
     worker->hand_over.run = hand_over;
     pthread_mutex_init(&worker->lock, NULL);
-    pthread_cond_init(&worker->more, NULL);
+    sem_init(&worker->wake, 0, 0);
     /* Signals are the main thread's: a plugin's system calls shall not be interrupted. Faults
      * stay the thread's own, or no crash handler would see them. */
     sigfillset(&all);
@@ -178,10 +194,9 @@ void worker_join(struct worker *worker)
     list_remove(&worker->hand_over.link);
     pthread_mutex_lock(&worker->lock);
     worker->ending = true;
-    pthread_mutex_unlock(&worker->lock);
-    pthread_cond_signal(&worker->more);
+    unlock_and_wake(worker);
     pthread_join(worker->thread, NULL);
     worker->started = false;
-    pthread_cond_destroy(&worker->more);
+    sem_destroy(&worker->wake);
     pthread_mutex_destroy(&worker->lock);
 }

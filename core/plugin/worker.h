@@ -16,6 +16,7 @@
 #include "base/loop.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 
 /* A piece of work; storage of the caller, on one inbox at a time. */
@@ -37,10 +38,10 @@ struct worker {
     struct work_list collected; /* loop: of this turn                                      */
     struct turn_end hand_over;  /* loop: gives it to the worker                            */
 
-    pthread_mutex_t lock; /* guards the next four                                           */
-    pthread_cond_t more;
+    pthread_mutex_t lock; /* guards the next three                                          */
     bool waiting, ending;
     struct work_list inbox;
+    sem_t wake; /* posted once for each time that it waits                                  */
 
     struct work *taken;              /* worker: out of the inbox, not yet run             */
     struct task *tasks, *tasks_last; /* worker: for the loop                              */

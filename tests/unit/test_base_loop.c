@@ -251,6 +251,74 @@ static void a_watch_may_be_freed_by_another_of_the_same_turn(void **state)
     reader_free(survivor);
 }
 
+/* ---- what was heard ---- */
+
+static struct listener {
+    struct watch watch;
+    struct task task;
+    uint64_t turn;
+    bool told, heard;
+} listener;
+
+static void hear(struct watch *watch, uint32_t events)
+{
+    (void)watch;
+    (void)events;
+    listener.told = true;
+    assert_false(loop_heard_since(loop, listener.turn)); /* others may still be told        */
+}
+
+static void ask_what_was_heard(struct task *task)
+{
+    (void)task;
+    listener.heard = loop_heard_since(loop, listener.turn);
+}
+
+static bool is_heard_in_a_turn(void)
+{
+    listener.task.run = ask_what_was_heard;
+    loop_post(loop, &listener.task);
+    loop_turn(loop, 0);
+    return listener.heard;
+}
+
+static void a_watch_that_is_not_told_had_nothing_when_the_turn_began(void **state)
+{
+    enum { MANY = 64 }; /* as many as a turn tells */
+    int fds[2], others[2];
+    struct watch watches[MANY];
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(pipe(others), 0);
+    listener.watch = (struct watch){.fd = fds[0], .ready = hear};
+    assert_int_equal(loop_watch(loop, &listener.watch, EPOLLIN, NULL), 0);
+    loop_turn(loop, 0);
+    listener.turn = loop_turn_number(loop);
+    assert_false(loop_heard_since(loop, listener.turn)); /* not in a turn                   */
+    assert_true(is_heard_in_a_turn());
+    assert_false(loop_heard_since(loop, listener.turn));
+    listener.told = false;
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_true(is_heard_in_a_turn());
+    assert_true(listener.told);
+    for (int i = 0; i < MANY; i++) { /* with so many it may be one that was not told        */
+        watches[i] = (struct watch){.fd = dup(others[0]), .ready = hear};
+        assert_int_equal(loop_watch(loop, &watches[i], EPOLLIN, NULL), 0);
+    }
+    assert_int_equal(write(others[1], "x", 1), 1);
+    assert_false(is_heard_in_a_turn());
+    for (int i = 0; i < MANY; i++) {
+        loop_unwatch(loop, &watches[i]);
+        close(watches[i].fd);
+    }
+    loop_unwatch(loop, &listener.watch);
+    for (int i = 0; i < 2; i++) {
+        close(fds[i]);
+        close(others[i]);
+    }
+}
+
 static void a_descriptor_that_cannot_be_watched_is_an_error(void **state)
 {
     struct watch watch = {.fd = -1, .ready = take_byte};
@@ -451,6 +519,7 @@ int main(void)
         TEST(a_timer_may_clear_and_free_another_that_is_due),
         TEST(a_watch_is_called_while_there_is_something_to_read),
         TEST(a_watch_may_be_freed_by_another_of_the_same_turn),
+        TEST(a_watch_that_is_not_told_had_nothing_when_the_turn_began),
         TEST(a_descriptor_that_cannot_be_watched_is_an_error),
         TEST(tasks_of_many_threads_run_each_in_its_order),
         TEST(a_task_may_post_itself_again),

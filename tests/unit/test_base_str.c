@@ -112,6 +112,35 @@ static void a_clipped_text_ends_between_two_characters(void **state)
     assert_str(str_clip(broken, 10), "");
 }
 
+/* Each byte at each place of slices of each length, since eight are looked at together. */
+static void a_byte_is_found_wherever_it_stands(void **state)
+{
+    char text[40];
+
+    (void)state;
+    assert_false(str_has_control(nowhere));
+    assert_true(str_is_ascii(nowhere));
+    for (int byte = 0; byte < 256; byte++)
+        for (size_t len = 1; len <= sizeof(text); len++)
+            for (size_t at = 0; at < len; at++) {
+                memset(text, at % 2 ? ' ' : '~', len);
+                text[at] = (char)byte;
+                assert_int_equal(str_has_control(str_n(text, len)),
+                                 byte < 0x20 || byte == 0x7f);
+                assert_int_equal(str_is_ascii(str_n(text, len)), byte < 0x80);
+            }
+}
+
+static void a_number_is_written_in_digits(void **state)
+{
+    char digits[STR_NUMBER];
+
+    (void)state;
+    assert_str(str_of_number(0, digits), "0");
+    assert_str(str_of_number(1000, digits), "1000");
+    assert_str(str_of_number(UINT64_MAX, digits), "18446744073709551615");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +151,8 @@ int main(void)
         cmocka_unit_test(a_part_past_the_end_is_empty),
         cmocka_unit_test(only_white_space_around_is_trimmed),
         cmocka_unit_test(a_clipped_text_ends_between_two_characters),
+        cmocka_unit_test(a_byte_is_found_wherever_it_stands),
+        cmocka_unit_test(a_number_is_written_in_digits),
         cmocka_unit_test(bytes_are_ordered_without_a_sign_and_the_shorter_comes_first),
     };
 
