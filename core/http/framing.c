@@ -122,8 +122,10 @@ static void take_connection(struct http_framing *framing, tr_str list)
 /* Also nothing that others could read as one after trimming it. */
 static bool is_name(tr_str name)
 {
-    return name.len > 0 && !str_has_control(name) && str_is_ascii(name) &&
-           str_find(name, ' ') == name.len;
+    for (size_t i = 0; i < name.len; i++)
+        if ((unsigned char)name.ptr[i] <= ' ' || (unsigned char)name.ptr[i] >= 0x7f)
+            return false;
+    return name.len > 0;
 }
 
 static int take_field(struct http_framing *framing, tr_str line)

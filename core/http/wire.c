@@ -136,6 +136,15 @@ static struct iovec part_of(tr_str bytes)
     return (struct iovec){.iov_base = (char *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
 }
 
+static ssize_t send_parts(int fd, tr_str head, tr_str body)
+{
+    struct iovec parts[] = {part_of(head), part_of(body)};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+
+    return body.len > 0 ? sendmsg(fd, &message, flags) : send(fd, head.ptr, head.len, flags);
+}
+
 /* As much as the socket takes. False: it is broken. */
 static bool write_more(struct http_wire *wire)
 {
@@ -143,9 +152,7 @@ static bool write_more(struct http_wire *wire)
     size_t head_len = slot->lines.len;
     tr_str head = str_from(buf_str(&slot->lines), wire->sent);
     tr_str body = str_from(slot->payload, wire->sent > head_len ? wire->sent - head_len : 0);
-    struct iovec parts[] = {part_of(head), part_of(body)};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = body.len > 0 ? 2 : 1};
-    ssize_t n = sendmsg(wire->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = send_parts(wire->watch.fd, head, body);
 
     if (n >= 0) {
         wire->sent += (size_t)n;

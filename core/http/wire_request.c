@@ -6,6 +6,11 @@
  */
 #include "http/wire.h"
 
+enum {
+    JOINED_MAX = 4096, /* a body up to this is copied behind its head: one buffer costs the
+                          kernel so much less than two                                     */
+};
+
 bool http_wire_fits(const struct http_slot *slot)
 {
     const struct http_pool *pool = slot->pool;
@@ -74,5 +79,9 @@ void http_wire_compose(struct http_slot *slot, const struct http_target *target)
     if (has_body)
         add_length(lines, slot->payload.len);
     buf_add(lines, "\r\n", 2);
+    if (slot->payload.len <= JOINED_MAX) {
+        buf_add_str(lines, slot->payload);
+        slot->payload = STR("");
+    }
     slot->to_head = strcmp(verb, "HEAD") == 0;
 }
