@@ -74,7 +74,8 @@ static int find_plugin(struct trial *trial, struct error *error)
         return error_set(error, ERR_NOINPUT, "plugin %s: %s", name, strerror(errno));
     rc = plugin_load(str_c(is_path ? real : name), trial->site.plugin_dirs,
                      &trial->setup.plugin, error);
-    if (rc == 0 && !trial->setup.plugin->descriptor.process)
+    if (rc == 0 &&
+        (!trial->setup.plugin->descriptor.process || args_has(trial->args, "transform")))
         rc = plugin_load(STR("file-sink"), trial->site.plugin_dirs, &trial->setup.sink, error);
     return rc;
 }
@@ -388,6 +389,7 @@ const struct command command_try = {
             {"db", 'd', "NAME", "the database's name; \"try\" by default"},
             {"batch", 'b', "N", "changes of a batch at most; 500 by default"},
             {"attempts", 'n', "N", "tries until a change is rejected; 3 by default"},
+            {"transform", 't', NULL, "as a transform, where the plugin is both"},
             {"dry-run", 0, NULL, "only say what the plugin would do"},
             {.name = NULL},
         },

@@ -73,7 +73,7 @@ static void push_number(lua_State *L, tr_str raw)
         luaL_error(L, "the document holds a number that is not JSON");
     number = lua_tonumber(L, -1);
     lua_pop(L, 1);
-    if (isfinite(number) && (!is_integer(raw) || fabs(number) <= 9007199254740992.0))
+    if (isfinite(number) && (!is_integer(raw) || fabs(number) < 9007199254740992.0))
         lua_pushnumber(L, number);
     else
         push_exact(L, raw);
