@@ -10,7 +10,7 @@
 
 #include <lualib.h>
 
-/* ---- functions in place of Lua's own, which do not know documents ---- */
+/* ---- functions in place of Lua's own, which know neither documents nor limits ---- */
 
 static int base_next(lua_State *L)
 {
@@ -30,6 +30,22 @@ static int base_pairs(lua_State *L)
     lua_pushvalue(L, 1);
     lua_pushnil(L);
     return 3;
+}
+
+/* Lua's own lets a script catch the error of a limit, and try again for ever. It also catches
+ * that of a full stack so close to its end that no hook can be called there any more. */
+static int base_pcall(lua_State *L)
+{
+    bool well;
+
+    luaL_checkany(L, 1);
+    limits_look(L);
+    well = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0) == 0;
+    limits_look(L);
+    luaL_checkstack(L, 1, "too many results");
+    lua_pushboolean(L, well);
+    lua_insert(L, 1);
+    return lua_gettop(L);
 }
 
 /* Its upvalue is Lua's tonumber. */
@@ -130,14 +146,16 @@ static void open_library(lua_State *L, const char *name, lua_CFunction function)
 
 static void set_base(lua_State *L, int globals)
 {
-    static const char *const names[] = {"assert", "error",        "getmetatable", "ipairs",
-                                        "pcall",  "setmetatable", "select",       "tostring",
-                                        "type",   "unpack",       "_VERSION",     NULL};
+    static const char *const names[] = {
+        "assert",       "error", "getmetatable", "ipairs", "select", "tostring",
+        "setmetatable", "type",  "_VERSION",     "unpack", NULL};
 
     lua_pushvalue(L, globals);
     take(L, LUA_GLOBALSINDEX, names);
     lua_pushcfunction(L, base_next);
     lua_setfield(L, -2, "next");
+    lua_pushcfunction(L, base_pcall);
+    lua_setfield(L, -2, "pcall");
     lua_getfield(L, LUA_GLOBALSINDEX, "next");
     lua_pushcclosure(L, base_pairs, 1);
     lua_setfield(L, -2, "pairs");

@@ -4,9 +4,9 @@
  * every hundred instructions, and the stack of C, which some functions of Lua's library would
  * nest on without end.
  *
- * Time is that of the thread's processor: what a busy machine takes is nobody's fault. A script
- * cannot catch the error of a limit for long: from then on every instruction raises it anew,
- * also behind each pcall(). On the instance's worker.
+ * Time is that of the thread's processor: what a busy machine takes is nobody's fault. The
+ * error of a limit is caught by nobody, since pcall() raises it again. On the instance's
+ * worker.
  */
 #include "script.h"
 
@@ -56,15 +56,15 @@ static void judge(struct limits *limits)
         limits->stopped = STOPPED_TIME;
 }
 
-static void hook(lua_State *L, lua_Debug *at)
+/* The line of the script that runs, or that called what does. */
+static void note_where(struct limits *limits, lua_State *L)
 {
-    struct limits *limits = &script_of(L)->limits;
+    lua_Debug at;
 
-    judge(limits);
-    if (limits->stopped && !limits->where[0] && lua_getinfo(L, "Sl", at) && at->currentline > 0)
-        snprintf(limits->where, sizeof(limits->where), "%s:%d: ", at->short_src,
-                 at->currentline);
-    limits_look(L);
+    for (int level = 0; !limits->where[0] && lua_getstack(L, level, &at); level++)
+        if (lua_getinfo(L, "Sl", &at) && at.currentline > 0)
+            snprintf(limits->where, sizeof(limits->where), "%s:%d: ", at.short_src,
+                     at.currentline);
 }
 
 void limits_look(lua_State *L)
@@ -74,11 +74,17 @@ void limits_look(lua_State *L)
 
     judge(limits);
     if (limits->stopped) {
-        lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+        note_where(limits, L);
         luaL_error(L, "stopped at a limit");
     }
     if (limits->stack - here > STACK_MAX)
         luaL_error(L, "stack overflow: functions that call each other through the library");
+}
+
+static void hook(lua_State *L, lua_Debug *at)
+{
+    (void)at;
+    limits_look(L);
 }
 
 void limits_begin(struct limits *limits, lua_State *L)

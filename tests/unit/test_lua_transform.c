@@ -210,8 +210,8 @@ static void a_script_changes_what_it_says_and_nothing_else(void **state)
 
         snprintf(code, sizeof(code), "function transform(doc, change) %s return doc end",
                  cases[i].code);
-        self = bench_open(&(struct setup){
-            .code = code, .params = "{\"a\":[1,{}],\"big\":9007199254740993}"});
+        self = bench_open(
+            &(struct setup){.code = code, .params = "{\"a\":[1,{}],\"big\":9007199254740993}"});
         passed = bench_pass(self, tr_str_c(cases[i].doc));
         if (passed.status != TR_OK)
             fail_msg("%s: %s", cases[i].code, passed.error);
