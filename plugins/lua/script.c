@@ -7,6 +7,8 @@
 
 #include <luajit.h>
 
+enum { TEXT_KEPT = 1 << 20 };
+
 struct script *script_of(lua_State *L)
 {
     void *limits;
@@ -62,12 +64,23 @@ static int collect(lua_State *L)
     return 0;
 }
 
+/* What one large document needed is given back. */
+static void text_trim(struct script *script, struct text *text)
+{
+    if (text->cap <= TEXT_KEPT)
+        return;
+    (void)limits_realloc(&script->limits, text->ptr, text->cap, 0);
+    *text = (struct text){0};
+}
+
 int script_enter(struct script *script, lua_CFunction body, void *arg, char words[WORDS_MAX])
 {
     lua_State *L = script->L;
     int rc;
 
     /* What the change before left behind is not this one's. */
+    text_trim(script, &script->out);
+    text_trim(script, &script->decoded);
     if (script->limits.used > script->limits.memory / 2)
         (void)lua_cpcall(L, collect, NULL);
     lua_settop(L, 0);

@@ -127,8 +127,8 @@ int script_enter(struct script *script, lua_CFunction body, void *arg, char word
 /* ---- library.c, strings.c, json.c ---- */
 
 void library_open(lua_State *L, int32_t libraries);
-int strings_open(lua_State *L); /* puts its functions into the table at the top             */
-void json_open(lua_State *L);   /* leaves the table `json` on the stack                     */
+void strings_open(lua_State *L); /* puts its functions into the table at the top            */
+void json_open(lua_State *L);    /* leaves the table `json` on the stack                     */
 
 /* ---- pattern.c ---- */
 

@@ -256,7 +256,7 @@ static int string_gsub(lua_State *L)
     return 2;
 }
 
-int strings_open(lua_State *L)
+void strings_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"find", string_find},
                                          {"match", string_match},
@@ -265,5 +265,4 @@ int strings_open(lua_State *L)
                                          {NULL, NULL}};
 
     luaL_register(L, NULL, functions);
-    return 0;
 }
