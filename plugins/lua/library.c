@@ -48,6 +48,15 @@ static int base_pcall(lua_State *L)
     return lua_gettop(L);
 }
 
+/* Calls Lua's own function, the upvalue. */
+static int call_own(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
 /* Its upvalue is Lua's tonumber. */
 static int base_tonumber(lua_State *L)
 {
@@ -57,10 +66,32 @@ static int base_tonumber(lua_State *L)
         lua_pushlstring(L, digits.ptr, digits.len);
         lua_replace(L, 1);
     }
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    return 1;
+    return call_own(L);
+}
+
+/* Lua's own insert and remove walk from the end of a table to the place that is named, be it
+ * two billion steps away. */
+static bool is_place(lua_State *L, int idx, size_t last)
+{
+    lua_Number place = luaL_checknumber(L, idx);
+
+    return place >= 1 && place <= (lua_Number)last;
+}
+
+static int table_insert(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argcheck(L, lua_gettop(L) < 3 || is_place(L, 2, lua_objlen(L, 1) + 1), 2,
+                  "is not a place from 1 to one behind the end");
+    return call_own(L);
+}
+
+static int table_remove(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (!lua_isnoneornil(L, 2) && !is_place(L, 2, lua_objlen(L, 1)))
+        return 0;
+    return call_own(L);
 }
 
 /* ---- log ---- */
@@ -186,6 +217,21 @@ static void set_string(lua_State *L, int globals)
     lua_pop(L, 3);
 }
 
+static void set_table(lua_State *L, int globals)
+{
+    static const char *const names[] = {"concat", "maxn", "sort", NULL};
+
+    take_library(L, globals, "table", names);
+    lua_getfield(L, LUA_GLOBALSINDEX, "table");
+    lua_getfield(L, -1, "insert");
+    lua_pushcclosure(L, table_insert, 1);
+    lua_setfield(L, -3, "insert");
+    lua_getfield(L, -1, "remove");
+    lua_pushcclosure(L, table_remove, 1);
+    lua_setfield(L, -3, "remove");
+    lua_pop(L, 2);
+}
+
 static void set_own(lua_State *L, int globals)
 {
     static const struct {
@@ -259,7 +305,6 @@ static void set_all(lua_State *L, int globals)
 
 void library_open(lua_State *L, int32_t libraries)
 {
-    static const char *const tables[] = {"concat", "insert", "maxn", "remove", "sort", NULL};
     static const char *const times[] = {"clock", "date", "difftime", "time", NULL};
     int globals;
 
@@ -274,7 +319,7 @@ void library_open(lua_State *L, int32_t libraries)
     set_base(L, globals);
     set_own(L, globals);
     set_string(L, globals);
-    take_library(L, globals, "table", tables);
+    set_table(L, globals);
     take_library(L, globals, "os", times);
     lua_settop(L, globals);
     lua_getfield(L, LUA_GLOBALSINDEX, "math");

@@ -22,6 +22,11 @@ static const char *const bombs[] = {
     "('a'):rep(1e5):gsub('a*a*a*a*a*b', '')",
     "for x in ('a'):rep(1e5):gmatch('.-.-.-.-b') do end",
     "('('):rep(3e5):find('%b()%b()')  while true do ('('):rep(3e5):find('.-%b()') end",
+    "table.insert({}, 2^53, 1)",
+    "table.insert({}, -2^31, 1)",
+    "repeat table.remove({}, -2^53) until false",
+    "repeat select(-1, unpack({}, 1, 7000)) until false",
+    "repeat until string.find(('a'):rep(1e6), ('a'):rep(5e5) .. 'b', 1, true)",
     /* memory */
     "return ('x'):rep(1e9)",
     "while true do pcall(function() return ('x'):rep(1e9) end) end",
