@@ -10,8 +10,6 @@
  */
 #include "script.h"
 
-#include "../bulk-sink/scan.h"
-
 void document_forget(lua_State *L)
 {
     lua_newtable(L);
@@ -65,13 +63,13 @@ struct node *document_node(lua_State *L, int idx)
 
 static uint32_t count_members(lua_State *L, tr_str raw)
 {
-    struct scan scan;
+    tr_scan scan;
     tr_str key, value;
     uint32_t count = 0;
     int rc = -1;
 
-    if (scan_open(&scan, raw, '{'))
-        while ((rc = scan_next(&scan, &key, &value)) == 1)
+    if (tr_scan_open(&scan, raw, '{'))
+        while ((rc = tr_scan_next(&scan, &key, &value)) == 1)
             count++;
     if (rc != 0)
         luaL_error(L, "the document is not a JSON object");
@@ -81,13 +79,13 @@ static uint32_t count_members(lua_State *L, tr_str raw)
 /* Fills in the members, and the table at the top: name -> the place of the last one. */
 static void read_members(lua_State *L, struct node *node)
 {
-    struct scan scan;
+    tr_scan scan;
 
-    (void)scan_open(&scan, node->raw, '{');
+    (void)tr_scan_open(&scan, node->raw, '{');
     for (uint32_t i = 0; i < node->count; i++) {
         struct member *member = &node->members[i];
 
-        (void)scan_next(&scan, &member->key, &member->value);
+        (void)tr_scan_next(&scan, &member->key, &member->value);
         member->next = -1;
         value_push_string(L, member->key);
         lua_pushvalue(L, -1);

@@ -21,6 +21,7 @@
 
 #include <tailrace/ext/doc.h>
 #include <tailrace/ext/json.h>
+#include <tailrace/scan.h>
 #include <tailrace/sdk.h>
 
 #include <lauxlib.h>

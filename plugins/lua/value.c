@@ -9,8 +9,6 @@
  */
 #include "script.h"
 
-#include "../bulk-sink/scan.h"
-
 #include <math.h>
 
 /* ---- strings ---- */
@@ -129,7 +127,7 @@ static void push(lua_State *L, tr_str raw, int depth);
 
 static void push_array(lua_State *L, tr_str raw, int depth)
 {
-    struct scan scan;
+    tr_scan scan;
     tr_str key, value;
     int i = 0, rc = -1;
 
@@ -139,8 +137,8 @@ static void push_array(lua_State *L, tr_str raw, int depth)
     limits_look(L);
     lua_newtable(L);
     document_set_array(L);
-    if (scan_open(&scan, raw, '['))
-        while ((rc = scan_next(&scan, &key, &value)) == 1) {
+    if (tr_scan_open(&scan, raw, '['))
+        while ((rc = tr_scan_next(&scan, &key, &value)) == 1) {
             push(L, value, depth + 1);
             lua_rawseti(L, -2, ++i);
             if ((i & 255) == 0)

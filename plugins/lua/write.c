@@ -8,8 +8,6 @@
  */
 #include "script.h"
 
-#include "../bulk-sink/scan.h"
-
 #include <math.h>
 
 static bool write_at(lua_State *L, int idx, tr_str raw, int depth);
@@ -289,14 +287,14 @@ static bool write_array(lua_State *L, int idx, tr_str raw, int depth)
     struct text *out = &script_of(L)->out;
     size_t begin = out->len;
     int length = array_length(L, idx);
-    struct scan scan;
+    tr_scan scan;
     tr_str key, value;
-    bool scanning = raw.len > 0 && scan_open(&scan, raw, '['), changed = !scanning;
+    bool scanning = raw.len > 0 && tr_scan_open(&scan, raw, '['), changed = !scanning;
 
     add(L, TR_STR("["));
     for (int i = 1; i <= length; i++) {
         value = tr_str_n(NULL, 0);
-        scanning = scanning && scan_next(&scan, &key, &value) == 1;
+        scanning = scanning && tr_scan_next(&scan, &key, &value) == 1;
         add_comma(L);
         lua_rawgeti(L, idx, i);
         changed |= write_at(L, lua_gettop(L), value, depth);
@@ -305,7 +303,7 @@ static bool write_array(lua_State *L, int idx, tr_str raw, int depth)
             limits_look(L);
     }
     add(L, TR_STR("]"));
-    changed |= scanning && scan_next(&scan, &key, &value) == 1;
+    changed |= scanning && tr_scan_next(&scan, &key, &value) == 1;
     if (!changed) {
         out->len = begin;
         add(L, raw);
