@@ -176,19 +176,38 @@ static bool halve(struct job *job)
     return true;
 }
 
+/* More than an answer may have: one alone cannot be copied. */
+static void refuse_asked(struct job *job)
+{
+    for (uint32_t l = 0; l < job->leaves_count; l++)
+        if (job->leaves[l].state == LEAF_ASKED)
+            job_refuse_leaf(job, &job->leaves[l],
+                            "with its attachments it is larger than %d MB; copy it by other "
+                            "means, or set attachments = \"drop\"",
+                            ANSWER_MAX >> 20);
+}
+
+static void take_answer(struct job *job, tr_str body)
+{
+    if (tr_scan_is_whole(body, '{'))
+        take_results(job, tr_scan_find(body, "results"));
+    else if (body.len < ANSWER_MAX)
+        tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole");
+    else if (!halve(job))
+        refuse_asked(job);
+}
+
 static void answered(struct ask *ask, const tr_http_response *response)
 {
     struct job *job = job_of(ask);
     bool is_unknown = response->status == 405 || response->status == 501 ||
                       (response->status == 404 && !ask_is_gone(response));
 
-    if (response->status == 200 && tr_scan_is_whole(response->body, '{'))
-        take_results(job, tr_scan_find(response->body, "results"));
-    else if (response->status == 200 && !(response->body.len >= ANSWER_MAX && halve(job)))
-        tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole");
+    if (response->status == 200)
+        take_answer(job, response->body);
     else if (is_unknown && !job->link->no_bulk_get)
         job->link->no_bulk_get = true; /* and goes on in single.c */
-    else if (response->status != 200 && !(response->status == 413 && halve(job)))
+    else if (response->status != 413 || !halve(job))
         job_fail_answer(job, WHAT, response);
     job_advance(job);
 }
