@@ -54,10 +54,12 @@ void begin_opened(struct link *link, const char *why)
 {
     if (link->question == 0)
         return;
-    if (why)
+    if (why && link->source.len == 0)
+        answer(link, tr_str_n(NULL, 0)); /* it never will be: its batches are refused        */
+    else if (why)
         failed(link, why);
     else
-        checkpoint_read(link);
+        books_read(link);
 }
 
 void begin_read(struct link *link, const char *why, tr_str source, tr_str target)

@@ -4,7 +4,8 @@
  *
  *     native.c      batches in; the clients, and the end
  *     address.c     the two databases of a batch, as URLs
- *     link.c        a link: one stream and its target; opened before the first batch
+ *     link.c        a link: one stream and its target, and which incarnations they are
+ *     open.c        opening one: both databases are looked at, the target is made
  *     begin.c       where a stream begins, by what both ends know of earlier runs
  *     job.c         a batch on its way: round after round, and its outcome
  *     leaf.c        the leaves of its changes, and those that need no fetch
@@ -16,7 +17,8 @@
  *     refusal.c     what its answer means, leaf by leaf
  *     tell.c        tr.explain/1
  *     ask.c         one request, no longer than there is time
- *     checkpoint.c  the books of a link in `_local` of both ends: when, and in which steps
+ *     checkpoint.c  the books of a link in `_local` of both ends: when they are written
+ *     books.c       and in which steps they are read and written
  *     history.c     their form, and where two of them part
  *
  * A batch goes through rounds; those of several batches run side by side:
@@ -81,6 +83,9 @@ bool ask_is_gone(const tr_http_response *response);
 
 /* ---- links ---- */
 
+/* The two ends of a link, for what there is of each. */
+enum { SOURCE, TARGET };
+
 enum link_state { LINK_NEW, LINK_OPENING, LINK_OPEN, LINK_BROKEN };
 
 /* What a link writes of itself into `_local`, and how far it is with that. */
@@ -96,7 +101,7 @@ struct books {
     struct ask ask;
     uint64_t timer;
     int64_t written_ms;
-    bool writing;  /* steps are under way                                                  */
+    bool busy;     /* steps are under way                                                  */
     bool reading;  /* only to see where to begin                                           */
     bool failing;  /* the last attempt did; said once                                      */
     bool given_up; /* no more attempts                                                     */
@@ -188,17 +193,21 @@ void address_add_bare(tr_text *out, tr_str url);
 /* Made if there is none. NULL: no memory. */
 struct link *link_of(tr_self *self, tr_str stream, tr_str db, tr_str rule);
 struct link *link_find(tr_self *self, tr_str stream);
+/* The target is not there any more: it is looked for before the next batch. */
+void link_lose(struct link *link);
+/* That end was made anew: nothing is settled on this link any more. */
+void link_break(struct link *link, int end);
+/* Whether an answer of GET DATABASE is of the database that the link was opened with. */
+bool link_is_same(const struct link *link, int end, tr_str info);
+/* Keeps which it is; false: it is another than before, and the link is broken. */
+bool link_take_start(struct link *link, int end, tr_str info);
+void link_free_all(tr_self *self);
+
+/* open.c */
 /* Looks at both databases; then jobs that wait go on, and begin_opened() is called. */
 void link_open(struct link *link, int64_t deadline_ms);
 /* The job goes on when the link is open. */
 void link_wait(struct link *link, struct job *job);
-/* The target is not there any more: it is looked for before the next batch. */
-void link_lose(struct link *link);
-/* One of the two databases was made anew: nothing is settled on this link any more. */
-void link_break(struct link *link, const char *which);
-/* Whether an answer of GET DATABASE is of the database that the link was opened with. */
-bool link_is_same(const struct link *link, int end, tr_str info);
-void link_free_all(tr_self *self);
 
 /* begin.c */
 void begin_stream(tr_self *self, const tr_begin *begin);
@@ -264,15 +273,21 @@ bool write_send(struct job *job);
 void refusal_take(struct job *job, const tr_http_response *response);
 
 /* checkpoint.c */
-void checkpoint_begin_session(struct link *link);
-/* Reads the documents of both ends for begin_read(). */
-void checkpoint_read(struct link *link);
+void checkpoint_settled(struct link *link, tr_str seq);
 /* Both ends have been told of this position. */
 void checkpoint_known(struct link *link, tr_str seq);
-void checkpoint_settled(struct link *link, tr_str seq);
 /* TR_PENDING while documents are being written. */
 tr_status checkpoint_flush(tr_self *self);
-void checkpoint_fini(struct link *link);
+/* The end of books_write(): both ends have been told of books->now; or not, and why. */
+void checkpoint_done(struct link *link, const char *why);
+
+/* books.c */
+void books_begin_session(struct link *link);
+/* Reads the documents of both ends for begin_read(). */
+void books_read(struct link *link);
+/* Tells both ends of books->now; checkpoint_done() follows. */
+void books_write(struct link *link);
+void books_fini(struct link *link);
 static inline bool checkpoint_is_due(const struct link *link)
 {
     const struct books *books = &link->books;
