@@ -23,6 +23,12 @@ static bool is_paused(const struct http_call *call)
     return call->bits & HTTP_CALL_PAUSED;
 }
 
+/* Whether it is the other side that should take or send a byte. */
+static bool is_idle(const struct http_slot *slot)
+{
+    return (slot->status != 0 || slot->asked) && !is_paused(slot->call) && !slot->held;
+}
+
 void http_slot_arm(struct http_slot *slot)
 {
     const struct http_call *call = slot->call;
@@ -32,7 +38,7 @@ void http_slot_arm(struct http_slot *slot)
     nearer(&due, slot->begun_ms, call->timeout_ms);
     if (slot->status == 0)
         nearer(&due, slot->begun_ms, call->first_byte_ms);
-    else if (!is_paused(call))
+    if (is_idle(slot))
         nearer(&due, slot->heard_ms, call->idle_ms);
     /* One that is set and fires too early is set again then: mostly no call needs it at all,
      * and setting and clearing it for each would cost more. */
@@ -59,9 +65,9 @@ void http_slot_deadline(struct timer *timer)
     else if (slot->status == 0 && is_past(slot->begun_ms, call->first_byte_ms, now))
         http_fault_own(slot, HTTP_TIMED_OUT, "did not begin to answer within %u ms",
                        call->first_byte_ms);
-    else if (slot->status != 0 && !is_paused(call) &&
-             is_past(slot->heard_ms, call->idle_ms, now))
-        http_fault_own(slot, HTTP_TIMED_OUT, "sent nothing for %u ms", call->idle_ms);
+    else if (is_idle(slot) && is_past(slot->heard_ms, call->idle_ms, now))
+        http_fault_own(slot, HTTP_TIMED_OUT, "%s nothing for %u ms",
+                       slot->status != 0 ? "sent" : "took and sent", call->idle_ms);
     if (slot->end == HTTP_ANSWERED) {
         /* Bytes came since the timer was set; setting it for each of them would cost more. */
         http_slot_arm(slot);
@@ -112,6 +118,14 @@ static void see_redirect(struct http_slot *slot)
     curl_url_cleanup(url);
 }
 
+/* libcurl sends no more of a body after such an answer, but it takes a request for unfinished
+ * as long as it waits for bytes (seen in 7.88). */
+static void stop_sending(struct http_slot *slot)
+{
+    http_send_more(slot->call);
+    http_slot_rewind(slot);
+}
+
 static void head_is_whole(struct http_slot *slot)
 {
     struct http_call *call = slot->call;
@@ -125,6 +139,8 @@ static void head_is_whole(struct http_slot *slot)
     else
         see_redirect(slot);
     slot->passed_over = slot->renew || slot->next_url;
+    if (call->source && slot->status >= 300)
+        stop_sending(slot);
     if (call->idle_ms > 0)
         http_slot_arm(slot);
     if (!slot->passed_over && call->on_head)
@@ -198,7 +214,7 @@ size_t http_take_body(char *bytes, size_t size, size_t count, void *data)
     if (!slot->call)
         return 0;
     if (is_paused(call))
-        curl_easy_pause(slot->easy, CURLPAUSE_RECV);
+        http_slot_pause(slot);
     return len;
 }
 

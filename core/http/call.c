@@ -18,7 +18,7 @@ bool http_is_active(const struct http_call *call)
     return call->pool != NULL;
 }
 
-static void do_later(struct http_pool *pool, struct list *list, struct http_slot *slot)
+void http_do_later(struct http_pool *pool, struct list *list, struct http_slot *slot)
 {
     list_remove(&slot->later_link);
     list_push_back(list, &slot->later_link);
@@ -49,6 +49,8 @@ static void slot_reset_answer(struct http_slot *slot)
     slot->status = 0;
     slot->head_done = slot->passed_over = slot->renew = slot->refused = slot->body_cut = false;
     slot->received = 0;
+    slot->given = 0;
+    slot->asked = slot->held = false;
     slot->end = HTTP_ANSWERED;
     slot->error[0] = slot->detail[0] = '\0';
     slot->by_wire = slot->connecting = false;
@@ -178,7 +180,7 @@ static void dispatch(struct http_pool *pool, struct http_call *call, tr_str cook
             return;
         }
     }
-    do_later(pool, &pool->ended, slot);
+    http_do_later(pool, &pool->ended, slot);
 }
 
 /* False: it has to wait for the signer. */
@@ -210,22 +212,30 @@ void http_pool_pump(struct http_pool *pool)
         return;
     list_each_safe (it, &pool->waiting) {
         struct http_call *call = list_entry(it, struct http_call, link);
-        /* The login does not queue behind those who wait for it. */
-        if (pool->running >= pool->max_connections && !(call->bits & HTTP_CALL_UNSIGNED))
+        if (pool->running >= pool->max_connections && !(call->bits & HTTP_CALL_AHEAD))
             break;
         if (!sign_and_dispatch(pool, call))
             break;
     }
 }
 
+static bool is_ahead(const struct list *link)
+{
+    return list_entry(link, struct http_call, link)->bits & HTTP_CALL_AHEAD;
+}
+
 static void enqueue(struct http_pool *pool, struct http_call *call, bool first)
 {
+    struct list *before = &pool->waiting;
+
     call->pool = pool;
     call->slot = NULL;
     if (first)
-        list_push_front(&pool->waiting, &call->link);
-    else
-        list_push_back(&pool->waiting, &call->link);
+        before = pool->waiting.next;
+    /* The pump stops at the first that finds no room: those that need none stand before it. */
+    while (first && before != &pool->waiting && is_ahead(before) && !is_ahead(&call->link))
+        before = before->next;
+    list_insert_before(before, &call->link);
     pool->queued++;
 }
 
@@ -237,8 +247,8 @@ int http_start(struct http_pool *pool, struct http_call *call, struct error *err
         rc = http_target_find(pool, call->url, error);
     if (rc < 0)
         return rc;
-    call->bits &= HTTP_CALL_UNSIGNED;
-    enqueue(pool, call, call->bits & HTTP_CALL_UNSIGNED);
+    call->bits &= HTTP_CALL_UNSIGNED | HTTP_CALL_AHEAD;
+    enqueue(pool, call, call->bits & HTTP_CALL_AHEAD);
     http_pool_pump(pool);
     return 0;
 }
@@ -273,6 +283,7 @@ static void hand_over(struct http_slot *slot)
     };
     tr_str retry_after;
 
+    http_slot_rewind(slot);
     if (result.status >= 300 && http_answer_header(call, "Retry-After", &retry_after))
         result.retry_after_ms = http_retry_after(retry_after, clock_wall_ms());
     tell_of_write(slot);
@@ -293,6 +304,7 @@ static bool follow(struct http_slot *slot)
     struct url next = {0};
     bool refused;
 
+    http_slot_rewind(slot);
     if (url_parse(str_c(slot->next_url), &next, NULL) < 0)
         return false;
     /* Once elsewhere, always elsewhere: it may send us back with a path of its choice. */
@@ -328,6 +340,7 @@ static void renew(struct http_slot *slot)
     struct http_pool *pool = slot->pool;
     struct http_call *call = slot->call;
 
+    http_slot_rewind(slot);
     call->bits |= HTTP_CALL_RENEWED;
     slot->call = NULL;
     pool->running--;
@@ -392,11 +405,11 @@ void http_pool_later(struct timer *timer)
     pool->in_curl = true;
     while ((link = list_pop(&resumed))) {
         struct http_slot *slot = list_entry(link, struct http_slot, later_link);
-        if (slot->call && !(slot->call->bits & HTTP_CALL_PAUSED)) {
-            curl_easy_pause(slot->easy, CURLPAUSE_CONT);
-            if (slot->call)
-                http_slot_arm(slot);
-        }
+        if (!slot->call)
+            continue;
+        http_slot_pause(slot);
+        if (slot->call)
+            http_slot_arm(slot);
     }
     pool->in_curl = false;
     http_pool_settle(pool);
@@ -409,6 +422,8 @@ void http_cancel(struct http_call *call)
 
     if (!pool)
         return;
+    if (slot)
+        http_slot_rewind(slot);
     call->pool = NULL;
     call->slot = NULL;
     if (!slot) {
@@ -418,7 +433,7 @@ void http_cancel(struct http_call *call)
     }
     if (pool->in_curl) {
         slot->call = NULL;
-        do_later(pool, &pool->ended, slot);
+        http_do_later(pool, &pool->ended, slot);
         return;
     }
     http_slot_drop(slot);
@@ -427,6 +442,14 @@ void http_cancel(struct http_call *call)
 
 /* ---- pausing ---- */
 
+void http_slot_pause(struct http_slot *slot)
+{
+    bool received = slot->call->bits & HTTP_CALL_PAUSED;
+
+    curl_easy_pause(slot->easy, (received ? CURLPAUSE_RECV : CURLPAUSE_RECV_CONT) |
+                                    (slot->held ? CURLPAUSE_SEND : CURLPAUSE_SEND_CONT));
+}
+
 void http_pause(struct http_call *call)
 {
     if (!call->pool || !call->on_data || (call->bits & HTTP_CALL_PAUSED))
@@ -434,7 +457,7 @@ void http_pause(struct http_call *call)
     call->bits |= HTTP_CALL_PAUSED;
     /* Harmless where there is no connection yet: http_take_body() asks the bit again. */
     if (call->slot && call->slot->added)
-        curl_easy_pause(call->slot->easy, CURLPAUSE_RECV);
+        http_slot_pause(call->slot);
 }
 
 void http_resume(struct http_call *call)
@@ -445,5 +468,5 @@ void http_resume(struct http_call *call)
     if (!call->slot || !call->slot->added)
         return;
     call->slot->heard_ms = clock_ms();
-    do_later(call->pool, &call->pool->resumed, call->slot);
+    http_do_later(call->pool, &call->pool->resumed, call->slot);
 }

@@ -13,7 +13,8 @@
  * closing bracket in the JSON. No encoding is asked for and none is undone.
  *
  * A request that meets the end of a kept connection, before a byte of an answer came, goes out
- * once more, whatever its method: a server may see it twice, with the same headers.
+ * once more, whatever its method: a server may see it twice, with the same headers. A body that
+ * has a source is asked for anew then.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -27,6 +28,7 @@
 struct http;      /* one for a daemon                                                      */
 struct http_pool; /* connections with settings                                             */
 struct http_slot; /* of the client: an easy handle under a call                            */
+struct http_call; /* a request and its answer                                              */
 
 int http_new(struct loop *loop, const char *user_agent, struct http **ret_http,
              struct error *error);
@@ -90,6 +92,20 @@ struct http_result {
     int64_t received;       /* bytes of body that came                                     */
 };
 
+/* A body that is made while it goes out, so that it need not be in memory whole; http/parts.h
+ * is one. Whoever has it says with http_send_more() that there are bytes again, and with
+ * http_fail() that it cannot be made. */
+struct http_source {
+    uint64_t length; /* of all of it, more than 0: the server is told before               */
+    /* Writes up to `room` bytes and returns how many. 0: none now; it is asked again after
+     * http_send_more(). Is not asked for more than `length` in all. */
+    size_t (*give)(struct http_source *source, struct http_call *call, char *to, size_t room);
+    /* What was given is of no use any more: the call is over or cancelled, is answered by 300
+     * or more before all was sent, or goes out once more. If give() is called again, then from
+     * the first byte on. May come several times, and from within http_cancel(). */
+    void (*rewind)(struct http_source *source);
+};
+
 /* For on_data to return: these bytes are taken, and no more come until http_resume(). */
 enum { HTTP_PAUSE = 1 };
 
@@ -101,12 +117,15 @@ struct http_call {
     const struct http_header *headers;
     size_t headers_count;
     tr_str body;
+    struct http_source *source; /* instead of `body`; NULL: none                           */
 
     /* Deadlines in ms, 0: none. They run from when the call leaves the queue. */
     uint32_t timeout_ms;    /* for all of it                                               */
     uint32_t first_byte_ms; /* until the first line of the answer                          */
-    uint32_t idle_ms;       /* without a byte, from the answer's first line on. Does not run
-                               while the call is paused                                    */
+    uint32_t idle_ms;       /* without a byte, from the answer's first line on; with a source
+                               from the first byte that is asked of it on, in either
+                               direction. Does not run while the call is paused or the source
+                               has nothing                                                 */
     uint32_t read_size;     /* most bytes of one read; 0: 16 KB; up to 512 KB. libcurl cuts
                                what it read into pieces of 16 KB for on_data               */
     uint32_t gather_ms;     /* while bytes come in small pieces, wait up to so long for more
@@ -152,6 +171,15 @@ bool http_is_active(const struct http_call *call);
  * is delivered once, later, never from within http_resume(). */
 void http_pause(struct http_call *call);
 void http_resume(struct http_call *call);
+
+/* For the source of a call: there are bytes again. They are asked for later, never from within.
+ * Harmless when nobody waits for them. */
+void http_send_more(struct http_call *call);
+
+/* For the source of a call: its body cannot be made. Closes the connection before the body is
+ * whole, so that no server takes it for that; on_done follows with this end and error. Nothing
+ * happens to a call that is over, and none is asked for bytes any more. */
+void http_fail(struct http_call *call, enum http_end end, const char *error);
 
 /* A header of the answer (any case), the last of several; in on_head, on_data and on_done.
  * Valid until the callback returns. False: not there. */

@@ -10,12 +10,12 @@
 
 enum { RETRY_AFTER_MAX_S = 3600 };
 
-static void write_place(const struct http_slot *slot, char *place, size_t cap)
+void http_write_place(tr_str text, char *place, size_t cap)
 {
     struct url url = {0};
     bool six;
 
-    if (url_parse(buf_str(&slot->url), &url, NULL) < 0) {
+    if (url_parse(text, &url, NULL) < 0) {
         snprintf(place, cap, "the server");
         return;
     }
@@ -30,7 +30,7 @@ void http_fault_own(struct http_slot *slot, enum http_end end, const char *fmt, 
     char place[272], words[160];
     va_list args;
 
-    write_place(slot, place, sizeof(place));
+    http_write_place(buf_str(&slot->url), place, sizeof(place));
     va_start(args, fmt);
     vsnprintf(words, sizeof(words), fmt, args);
     va_end(args);
@@ -102,7 +102,7 @@ void http_fault(struct http_slot *slot, CURLcode code)
 {
     char place[272];
 
-    write_place(slot, place, sizeof(place));
+    http_write_place(buf_str(&slot->url), place, sizeof(place));
     slot->end = HTTP_FAILED;
     if (slot->refused && (code == CURLE_COULDNT_CONNECT)) {
         slot->end = HTTP_REFUSED;

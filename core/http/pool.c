@@ -134,10 +134,15 @@ void http_pool_free(struct http_pool *pool)
         return;
     while ((link = list_pop(&pool->waiting)))
         list_entry(link, struct http_call, link)->pool = NULL;
-    list_each_safe (it, &pool->busy) {
+    /* All are over before a source hears of it and cancels those that it started itself. */
+    list_each (it, &pool->busy) {
         struct http_slot *slot = list_entry(it, struct http_slot, link);
         if (slot->call)
             slot->call->pool = NULL;
+    }
+    list_each_safe (it, &pool->busy) {
+        struct http_slot *slot = list_entry(it, struct http_slot, link);
+        http_slot_rewind(slot);
         http_slot_drop(slot);
     }
     while ((link = list_pop(&pool->idle)))

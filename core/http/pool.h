@@ -84,9 +84,10 @@ struct http_pool {
 /* http_call.bits */
 enum {
     HTTP_CALL_PAUSED = 1 << 0,
-    HTTP_CALL_UNSIGNED = 1 << 1, /* the login itself: passes the signer and the queue      */
+    HTTP_CALL_UNSIGNED = 1 << 1, /* the login itself: passes the signer                    */
     HTTP_CALL_SIGNED = 1 << 2,
-    HTTP_CALL_RENEWED = 1 << 3 /* was sent again already                                   */
+    HTTP_CALL_RENEWED = 1 << 3, /* was sent again already                                  */
+    HTTP_CALL_AHEAD = 1 << 4    /* passes the queue: others that are under way wait for it */
 };
 
 enum http_method { METHOD_UNSET, METHOD_GET, METHOD_HEAD, METHOD_BODY };
@@ -116,6 +117,11 @@ struct http_slot {
     struct buf lines; /* header lines, each with a NUL; by wire: all of the head; secrets  */
     struct curl_slist *nodes;
     size_t nodes_len, nodes_cap;
+
+    /* A body with a source. */
+    uint64_t given; /* bytes of it                                                         */
+    bool asked;     /* for the first of them                                               */
+    bool held;      /* libcurl waits for http_send_more()                                  */
 
     /* The answer. */
     struct timer timer; /* the nearest deadline                                            */
@@ -161,6 +167,12 @@ bool http_slot_connect(struct http_slot *slot);
 /* Takes the easy handle off the multi. */
 void http_slot_remove(struct http_slot *slot);
 
+/* Puts a busy slot on pool->ended or pool->resumed. */
+void http_do_later(struct http_pool *pool, struct list *list, struct http_slot *slot);
+
+/* The pauses that a call is in, and no others, on its easy handle. */
+void http_slot_pause(struct http_slot *slot);
+
 /* ---- slot.c ---- */
 
 struct http_slot *http_slot_new(struct http_pool *pool);
@@ -175,6 +187,14 @@ bool http_slot_prepare_connect(struct http_slot *slot);
 
 /* The method that the call is sent with, and whether with a body, be it an empty one. */
 bool http_slot_verb(const struct http_slot *slot, const char **ret_verb);
+
+/* ---- source.c ---- */
+
+size_t http_give_body(char *to, size_t size, size_t count, void *slot);
+int http_rewind_body(void *slot, curl_off_t offset, int origin);
+
+/* What was given is of no use any more. Without a source nothing happens. */
+void http_slot_rewind(struct http_slot *slot);
 
 /* ---- answer.c ---- */
 
@@ -210,6 +230,9 @@ int http_check_call(const struct http_call *call, struct error *error);
 bool http_name_is(tr_str name, tr_str other);
 
 /* ---- fault.c ---- */
+
+/* "HOST:PORT" of a URL, for messages. */
+void http_write_place(tr_str url, char *place, size_t cap);
 
 /* Fills slot->end and slot->error from libcurl's word. */
 void http_fault(struct http_slot *slot, CURLcode code);

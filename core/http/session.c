@@ -156,7 +156,7 @@ static void login(struct session *session)
                                    .timeout_ms = LOGIN_MS,
                                    .keep_max = 4096,
                                    .on_done = login_done,
-                                   .bits = HTTP_CALL_UNSIGNED};
+                                   .bits = HTTP_CALL_UNSIGNED | HTTP_CALL_AHEAD};
         rc = http_start(session->pool, call, &error);
     }
     if (rc == 0)

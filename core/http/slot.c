@@ -57,6 +57,10 @@ static void set_transport(CURL *easy, struct http_slot *slot)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, slot);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, http_give_body);
+    curl_easy_setopt(easy, CURLOPT_READDATA, slot);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, http_rewind_body);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, slot);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->detail);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, slot);
 }
@@ -181,20 +185,25 @@ static void set_headers(struct http_slot *slot, tr_str basic, tr_str cookie)
 
 /* ---- method and body ---- */
 
+static bool has_body(const struct http_call *call)
+{
+    return call->source || call->body.len > 0;
+}
+
 static const char *verb_of(const struct http_slot *slot)
 {
     const struct http_call *call = slot->call;
 
     if (slot->bodyless)
         return call->method && strcmp(call->method, "HEAD") == 0 ? "HEAD" : "GET";
-    return call->method ? call->method : call->body.len ? "POST" : "GET";
+    return call->method ? call->method : has_body(call) ? "POST" : "GET";
 }
 
 static enum http_method method_of(const struct http_slot *slot, const char *verb)
 {
     if (strcmp(verb, "HEAD") == 0)
         return METHOD_HEAD;
-    if (!slot->bodyless && slot->call->body.len > 0)
+    if (!slot->bodyless && has_body(slot->call))
         return METHOD_BODY;
     /* These say "Content-Length: 0" also when they have no body. */
     if (strcmp(verb, "POST") == 0 || strcmp(verb, "PUT") == 0 || strcmp(verb, "PATCH") == 0)
@@ -225,7 +234,11 @@ static void set_method(struct http_slot *slot)
         slot->method = method;
         strcpy(slot->verb, verb);
     }
-    if (method == METHOD_BODY) {
+    if (method == METHOD_BODY && !slot->bodyless && slot->call->source) {
+        curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, NULL); /* it asks then             */
+        curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)slot->call->source->length);
+    } else if (method == METHOD_BODY) {
         tr_str body = slot->bodyless ? STR("") : slot->call->body;
         curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
         curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, body.len ? body.ptr : "");

@@ -6,8 +6,8 @@
  * transfer costs more than three times what the kernel takes for both system calls.
  *
  * Only where nothing is lost by it: http:// without a proxy, in pools that are `direct` and
- * follow no redirects, for calls without on_head and on_data. All else is libcurl's. Private to
- * http/; loop thread.
+ * follow no redirects, for calls without on_head, on_data and source. All else is libcurl's.
+ * Private to http/; loop thread.
  */
 #ifndef HTTP_WIRE_H
 #define HTTP_WIRE_H
