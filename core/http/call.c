@@ -335,18 +335,42 @@ static bool follow(struct http_slot *slot)
     return true;
 }
 
-static void renew(struct http_slot *slot)
+/* The call waits once more, before all that have not been sent. */
+static void send_again(struct http_slot *slot, unsigned why)
 {
     struct http_pool *pool = slot->pool;
     struct http_call *call = slot->call;
 
     http_slot_rewind(slot);
-    call->bits |= HTTP_CALL_RENEWED;
+    call->bits |= why;
     slot->call = NULL;
     pool->running--;
     slot_give_back(slot);
     enqueue(pool, call, true);
-    pool->signer->denied(pool->signer, slot->signature);
+}
+
+static void renew(struct http_slot *slot)
+{
+    struct http_signer *signer = slot->pool->signer;
+
+    send_again(slot, HTTP_CALL_RENEWED);
+    signer->denied(signer, slot->signature);
+}
+
+/* libcurl does it where the end of a kept connection shows as it reads, but not while it still
+ * sends a body. */
+static bool repeat(struct http_slot *slot, CURLcode code)
+{
+    long connects = 1;
+
+    if (code != CURLE_SEND_ERROR || !slot->call->source || slot->status != 0 ||
+        slot->end != HTTP_ANSWERED || !http_slot_may_repeat(slot))
+        return false;
+    curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &connects);
+    if (connects > 0)
+        return false;
+    send_again(slot, HTTP_CALL_REPEATED);
+    return true;
 }
 
 void http_slot_over(struct http_slot *slot, CURLcode code)
@@ -359,6 +383,8 @@ void http_slot_over(struct http_slot *slot, CURLcode code)
         http_slot_drop(slot);
         return;
     }
+    if (repeat(slot, code))
+        return;
     if (code != CURLE_OK && slot->end == HTTP_ANSWERED)
         http_fault(slot, code);
     else if (slot->end == HTTP_ANSWERED && !slot->head_done)

@@ -87,7 +87,8 @@ enum {
     HTTP_CALL_UNSIGNED = 1 << 1, /* the login itself: passes the signer                    */
     HTTP_CALL_SIGNED = 1 << 2,
     HTTP_CALL_RENEWED = 1 << 3, /* was sent again already                                  */
-    HTTP_CALL_AHEAD = 1 << 4    /* passes the queue: others that are under way wait for it */
+    HTTP_CALL_AHEAD = 1 << 4,   /* passes the queue: others that are under way wait for it */
+    HTTP_CALL_REPEATED = 1 << 5 /* met the end of a kept connection once                   */
 };
 
 enum http_method { METHOD_UNSET, METHOD_GET, METHOD_HEAD, METHOD_BODY };
@@ -191,7 +192,11 @@ bool http_slot_verb(const struct http_slot *slot, const char **ret_verb);
 /* ---- source.c ---- */
 
 size_t http_give_body(char *to, size_t size, size_t count, void *slot);
+int http_begin_request(void *slot, char *to, char *from, int to_port, int from_port);
 int http_rewind_body(void *slot, curl_off_t offset, int origin);
+
+/* Whether it may go out again because a kept connection had ended. */
+bool http_slot_may_repeat(const struct http_slot *slot);
 
 /* What was given is of no use any more. Without a source nothing happens. */
 void http_slot_rewind(struct http_slot *slot);

@@ -59,6 +59,8 @@ static void set_transport(CURL *easy, struct http_slot *slot)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, http_give_body);
     curl_easy_setopt(easy, CURLOPT_READDATA, slot);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, http_begin_request);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, slot);
     curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, http_rewind_body);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, slot);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->detail);

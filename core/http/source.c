@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bodies with a source: libcurl asks for their bytes as the socket takes them, and is told to
- * wait while there are none. Loop thread; libcurl is on the stack in http_give_body() and
- * http_rewind_body().
+ * wait while there are none. Loop thread; libcurl is on the stack in http_give_body(),
+ * http_begin_request() and http_rewind_body().
  *
- * A request may have to go out again after part of its body went: on a new connection when the
- * one that had idled was dead, with a new session, or to where a redirect points. Then the
- * source starts again from its first byte.
+ * A request may have to go out again after part of its body went: on another connection when
+ * the one that had idled was dead, with a new session, or to where a redirect points. Then the
+ * source starts again from its first byte. The first happens once to a call and no more:
+ * libcurl would try five kept connections, and send as many times what may be a gigabyte.
  */
 #include "http/pool.h"
 
@@ -49,12 +50,35 @@ void http_slot_rewind(struct http_slot *slot)
         slot->call->source->rewind(slot->call->source);
 }
 
+int http_begin_request(void *data, char *to, char *from, int to_port, int from_port)
+{
+    struct http_slot *slot = data;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    if (!slot->call)
+        return CURL_PREREQFUNC_ABORT;
+    if (!slot->asked)
+        return CURL_PREREQFUNC_OK;
+    if (!http_slot_may_repeat(slot)) {
+        http_fault_own(slot, HTTP_FAILED, "closed the connection without an answer, twice");
+        return CURL_PREREQFUNC_ABORT;
+    }
+    slot->call->bits |= HTTP_CALL_REPEATED;
+    http_slot_rewind(slot);
+    return CURL_PREREQFUNC_OK;
+}
+
+bool http_slot_may_repeat(const struct http_slot *slot)
+{
+    return !(slot->call->bits & HTTP_CALL_REPEATED);
+}
+
+/* libcurl asks only when bytes went to the socket, but some may be lost in its own buffer (seen
+ * in 7.88): http_begin_request() is where the source starts again. */
 int http_rewind_body(void *data, curl_off_t offset, int origin)
 {
-    if (offset != 0 || origin != SEEK_SET)
-        return CURL_SEEKFUNC_FAIL;
-    http_slot_rewind(data);
-    return CURL_SEEKFUNC_OK;
+    (void)data;
+    return offset == 0 && origin == SEEK_SET ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 void http_send_more(struct http_call *call)

@@ -25,10 +25,12 @@ struct request {
     struct buf text;  /* head and body                                                   */
     char path[256];   /* with its query                                                  */
     bool close_after; /* set by the answer                                               */
+    size_t body_left; /* bytes of the body that are not in `text`, see heads_only        */
 };
 
 struct server {
     void (*answer)(struct request *request); /* on a thread of the connection              */
+    bool heads_only; /* the answer reads what is left of the body, by server_read_on()    */
     int fd, port;
     pthread_t thread, workers[256];
     int fds[256], count;
@@ -39,15 +41,16 @@ struct server {
     struct buf log; /* all requests                                                        */
 };
 
-static inline void server_send(int fd, const char *text, size_t len)
+static inline bool server_send(int fd, const char *text, size_t len)
 {
     while (len > 0) {
         ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
         if (n <= 0)
-            return;
+            return false;
         text += n;
         len -= (size_t)n;
     }
+    return true;
 }
 
 static inline void server_say(struct request *request, const char *text)
@@ -134,9 +137,25 @@ static inline bool server_read(struct request *request)
             need = (size_t)(end + 4 - text->ptr) +
                    (length ? strtoul(length + 16, NULL, 10) : 0);
             end = text->ptr;
+            if (request->server->heads_only)
+                break;
         }
     }
+    request->body_left = need > text->len ? need - text->len : 0;
     return sscanf(text->ptr, "%*s %255s", request->path) == 1;
+}
+
+/* More of a body, up to `size` bytes; 0: it ends here, whole when body_left is 0. */
+static inline size_t server_read_on(struct request *request, char *to, size_t size)
+{
+    ssize_t n = 0;
+
+    if (request->body_left > 0)
+        n = recv(request->fd, to, request->body_left < size ? request->body_left : size, 0);
+    if (n <= 0)
+        return 0;
+    request->body_left -= (size_t)n;
+    return (size_t)n;
 }
 
 static inline void *server_connection(void *data)
