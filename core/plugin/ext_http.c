@@ -12,6 +12,7 @@
  */
 #include "base/mem.h"
 #include "http/client.h"
+#include "plugin/parcel.h"
 #include "plugin/pools.h"
 #include "plugin/private.h"
 
@@ -45,7 +46,8 @@ struct request {
     void *user;
     void (*done)(void *user, const tr_http_response *response);
     struct http_call call;
-    uint32_t on_the_way; /* worker: what is to come back before it may be freed             */
+    struct parcel *parcel; /* its body, if it is in parts; NULL: it is not                 */
+    uint32_t on_the_way;   /* worker: what is to come back before it may be freed             */
     bool cancelling, over;
     struct task start, cancel;
     struct work cancelled, finished;
@@ -104,8 +106,12 @@ static void request_give_back(struct request *request)
 
 static void request_release(struct request *request)
 {
-    if (--request->on_the_way == 0)
-        request_give_back(request);
+    if (--request->on_the_way > 0)
+        return;
+    list_remove(&request->link);
+    buf_fini(&request->kept);
+    parcel_free(request->parcel);
+    free(request);
 }
 
 static void request_finished(struct work *work)
@@ -132,8 +138,8 @@ static void answer(struct request *request, int status, const char *error, tr_st
         .retry_after_ms = (uint32_t)retry_after_ms,
         .flags = flags,
     };
-    if (error[0])
-        buf_add_c(&request->kept, error);
+    parcel_report(request->parcel, &request->response);
+    buf_add_c(&request->kept, error);
     request->error_len = request->kept.len;
     if (body.len > 0)
         buf_add_str(&request->kept, body);
@@ -232,11 +238,9 @@ static bool is_sendable(const tr_http_request *given)
 {
     if (!TR_ROOM(given, tr_http_request, done) || !given->done || given->url.len == 0)
         return false;
-    if (str_has_control(given->url) || str_has_control(given->method))
+    if (!parcel_text_is_clean(given->url) || !parcel_text_is_clean(given->method) ||
+        !parcel_headers_are_clean(given->headers, given->headers_count))
         return false;
-    for (uint32_t i = 0; i < given->headers_count; i++)
-        if (str_has_control(given->headers[i].name) || str_has_control(given->headers[i].value))
-            return false;
     /* The rest of the URL is judged once, where it is used: on the loop. */
     return str_starts(given->url, STR("http://")) || str_starts(given->url, STR("https://"));
 }
@@ -245,12 +249,18 @@ static tr_status http_ext_send(tr_http_client *client, const tr_http_request *gi
                                uint64_t *ret_id)
 {
     struct request *request;
+    struct parcel *parcel;
+    bool post;
 
     if (!is_sendable(given) || !host_on_worker(client->instance, "tr_http.send"))
         return TR_EINVAL;
     if (client->ending)
         return TR_ESTALE;
+    if (!parcel_new(given, &parcel))
+        return TR_EINVAL;
     request = copy_request(client, given);
+    request->parcel = parcel;
+    parcel_attach(parcel, &request->call);
     list_push_back(&client->open, &request->link);
     if (ret_id)
         *ret_id = request->id;

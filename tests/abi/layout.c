@@ -154,7 +154,17 @@ AT(tr_http_response, error, 8, 16);
 AT(tr_http_response, body, 24, 16);
 AT(tr_http_response, retry_after_ms, 40, 4);
 AT(tr_http_response, flags, 44, 4);
-SIZE(tr_http_response, 48);
+AT(tr_http_response, part, 48, 4);
+AT(tr_http_response, part_status, 52, 4);
+SIZE(tr_http_response, 56);
+
+AT(tr_http_part, bytes, 0, 16);
+AT(tr_http_part, url, 16, 16);
+AT(tr_http_part, headers, 32, 8);
+AT(tr_http_part, headers_count, 40, 4);
+AT(tr_http_part, length, 48, 8);
+AT(tr_http_part, digest, 56, 16);
+SIZE(tr_http_part, 72);
 
 AT(tr_http_request, size, 0, 4);
 AT(tr_http_request, timeout_ms, 4, 4);
@@ -165,7 +175,10 @@ AT(tr_http_request, headers_count, 48, 4);
 AT(tr_http_request, body, 56, 16);
 AT(tr_http_request, user, 72, 8);
 AT(tr_http_request, done, 80, 8);
-SIZE(tr_http_request, 88);
+AT(tr_http_request, parts, 88, 8);
+AT(tr_http_request, parts_count, 96, 4);
+AT(tr_http_request, parts_stride, 100, 4);
+SIZE(tr_http_request, 104);
 
 AT(tr_http, size, 0, 4);
 AT(tr_http, client_new, 8, 8);
@@ -321,6 +334,8 @@ IS(TR_DOC_KEEP_SPECIAL, 1 << 0);
 
 /* <tailrace/ext/http.h> */
 IS(TR_HTTP_REFUSED, 1 << 0);
+IS(TR_HTTP_PART_FAILED, 1 << 1);
+IS(TR_HTTP_PART_DIFFERS, 1 << 2);
 
 /* <tailrace/ext/json.h> */
 IS(TR_JSON_NULL, 1);
