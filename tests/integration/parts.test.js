@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A body in parts through the whole daemon: an attachment goes from one database to another in
+ * a multipart/related body, and is never in memory. The plugin is tests/plugins/parts.c.
+ */
+'use strict';
+
+const { test, before, after } = require('node:test');
+const assert = require('node:assert');
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const { startTestServer, uniqueDb } = require('../lib/couch');
+const { pluginDir, tempDir } = require('../lib/tailrace');
+const { makeSite } = require('./lib/site');
+const { put } = require('./lib/docs');
+
+const MB = 1 << 20;
+
+let couch;
+let size; /* of the attachment: the test server keeps a body in memory whole                  */
+
+before(async () => {
+    couch = await startTestServer();
+    size = couch.isReal ? 100 * MB : 16 * MB;
+});
+after(() => couch.close());
+
+/* Where nobody else may write, whatever the umask of the build was. */
+function testPlugin(t, name) {
+    const file = path.join(tempDir(t), `${name}.so`);
+    const built = path.join(pluginDir(), '..', 'tests', 'plugins', `${name}.so`);
+    fs.copyFileSync(built, file);
+    fs.chmodSync(file, 0o644);
+    return file;
+}
+
+/* Bytes that no server takes for text that is worth to be compressed. */
+async function putAttachment(where, id, bytes) {
+    const rev = await put(couch, where, id, { what: 'photo' });
+    const answer = await couch.request(`${where}/${id}/photo?rev=${rev}`, {
+        method: 'PUT',
+        body: bytes,
+        headers: { 'Content-Type': 'image/jpeg' },
+    });
+    assert.equal(answer.status, 201, answer.text);
+    return (await couch.get(`${where}/${id}?revs=true`)).json;
+}
+
+/* The options that copy the document with its attachment, and its history, as a replicator does. */
+function toCopy(from, to, doc) {
+    const boundary = 'b-0123456789';
+    const { content_type, length, digest, revpos } = doc._attachments.photo;
+    const stub = { follows: true, content_type, length, digest, revpos };
+    const json = JSON.stringify({ ...doc, _attachments: { photo: stub } });
+    const base = couch.url.replace('://', '://admin@');
+    return {
+        url: `${base}${to}/${doc._id}?new_edits=false`,
+        part: `${base}${from}/${doc._id}/photo?rev=${doc._rev}`,
+        length,
+        digest,
+        type: `multipart/related;boundary="${boundary}"`,
+        head: `--${boundary}\r\nContent-Type: application/json\r\n\r\n${json}\r\n--${boundary}\r\n\r\n`,
+        tail: `\r\n--${boundary}--`,
+    };
+}
+
+function siteThatCopies(t, from, options) {
+    const rule = {
+        source: 'main',
+        databases: [from.slice(1)],
+        plugin: testPlugin(t, 'parts'),
+        timeout: '5min',
+        retry: { attempts: 1 },
+        options,
+    };
+    return makeSite(t, couch, { rules: { r: rule } });
+}
+
+const isSanitized = (pid) => /libasan|libtsan/.test(fs.readFileSync(`/proc/${pid}/maps`, 'latin1'));
+
+function peakOf(pid) {
+    return Number(/VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1]);
+}
+
+async function digestOf(where) {
+    const hash = crypto.createHash('md5');
+    for await (const piece of await couch.open(where)) hash.update(piece);
+    return hash.digest('base64');
+}
+
+test('an attachment is carried to another database in little memory', async (t) => {
+    const [from, to] = [await couch.makeDb(uniqueDb()), await couch.makeDb(uniqueDb())];
+    const bytes = crypto.randomBytes(size);
+    const digest = crypto.createHash('md5').update(bytes).digest('base64');
+    const doc = await putAttachment(from, 'doc', bytes);
+    assert.equal(doc._attachments.photo.digest, `md5-${digest}`);
+
+    const daemon = siteThatCopies(t, from, toCopy(from, to, doc)).start();
+    await daemon.waitForLog({ msg: 'following' });
+    let copy;
+    while (copy?.status !== 200) {
+        copy = await couch.get(`${to}/doc?revs=true`);
+        assert.ok(daemon.running, 'the daemon runs');
+    }
+    const peak = peakOf(daemon.pid);
+    if (process.env.TAILRACE_FIGURES) console.log(`VmHWM ${peak} kB for ${size / MB} MiB`);
+    /* A sanitizer's own memory is not counted apart. */
+    if (!isSanitized(daemon.pid)) assert.ok(peak < 64 * 1024, `VmHWM is ${peak} kB`);
+    assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+
+    assert.deepEqual(copy.json, doc);
+    assert.equal(await digestOf(`${to}/doc/photo`), digest);
+});
+
+test('a part that is not as announced leaves nothing behind', async (t) => {
+    const [from, to] = [await couch.makeDb(uniqueDb()), await couch.makeDb(uniqueDb())];
+    const doc = await putAttachment(from, 'doc', crypto.randomBytes(3 * MB));
+    const options = toCopy(from, to, doc);
+    options.digest = `md5-${crypto.createHash('md5').digest('base64')}`;
+    const site = siteThatCopies(t, from, options);
+
+    await site.once({ code: undefined });
+    const [letter] = (await site.command(['dead-letter', 'list'])).dead_letters;
+    assert.match(JSON.stringify(letter), /part 2 of 3 of the body: .* the digest is another/);
+    assert.equal((await couch.get(`${to}/doc`)).status, 404);
+});
