@@ -177,8 +177,8 @@ void http_resume(struct http_call *call);
 void http_send_more(struct http_call *call);
 
 /* For the source of a call: its body cannot be made. Closes the connection before the body is
- * whole, so that no server takes it for that; on_done follows with this end and error. Nothing
- * happens to a call that is over, and none is asked for bytes any more. */
+ * whole, so that no server takes it for that; on_done follows with this end and error, and the
+ * source is asked no more. Harmless on a call that is over. */
 void http_fail(struct http_call *call, enum http_end end, const char *error);
 
 /* A header of the answer (any case), the last of several; in on_head, on_data and on_done.

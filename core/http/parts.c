@@ -328,13 +328,15 @@ static void parts_rewind(struct http_source *source)
 
 static int check_part(const struct http_part *part, struct error *error)
 {
+    tr_str shown = str_clip(part->digest, 40);
+
     if (part->digest.len == 0 ||
         (part->digest.len == DIGEST_LEN && str_starts(part->digest, STR("md5-"))))
         return 0;
     return error_set(error, ERR_CONFIG,
-                     "\"%.40s\" is not a digest of a part; it is \"md5-\" and 24 letters of "
-                     "base 64",
-                     part->digest.ptr);
+                     "\"" STR_FMT "\" is not a digest of a part; it is \"md5-\" and 24 letters "
+                     "of base 64",
+                     STR_ARG(shown));
 }
 
 int http_parts_init(struct http_parts *parts, const struct http_part *list, size_t count,

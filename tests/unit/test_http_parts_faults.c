@@ -7,6 +7,8 @@
 
 #include "http/session.h"
 
+#include <stdatomic.h>
+
 /* ---- parts that fail ---- */
 
 struct expected {
@@ -219,14 +221,14 @@ static void who_waits_for_a_part_is_not_idle(void **state)
 
 /* ---- requests that go out twice ---- */
 
-static int repeats; /* requests to /to so far                                              */
+static atomic_int repeats; /* requests to /to so far                                       */
 
 static void take_or_close(struct request *request)
 {
     if (strncmp(request->path, "/part/", 6) == 0) {
         answer_part(request);
-    } else if (++repeats == 2 || has(request, "always")) {
-        take_body(request, 100000, false);
+    } else if (atomic_fetch_add(&repeats, 1) == 1 || has(request, "always")) {
+        take_body(request, 100000, NULL);
         request->close_after = true;
     } else {
         answer_body(request);
@@ -276,18 +278,18 @@ static void a_server_that_always_closes_is_not_asked_for_ever(void **state)
 
 static void log_in_or_refuse(struct request *request)
 {
-    static int logins;
+    static atomic_int logins;
     char header[64];
 
     if (strcmp(request->path, "/_session") == 0) {
-        take_body(request, UINT64_MAX, false);
+        take_body(request, UINT64_MAX, NULL);
         snprintf(header, sizeof(header), "Set-Cookie: AuthSession=cookie%d\r\n", ++logins);
         server_reply(request, "200 OK", header, "{}");
     } else if (strncmp(request->path, "/part/", 6) == 0) {
         answer_part(request);
     } else if (strstr(request->text.ptr, "AuthSession=cookie1\r\n")) {
         server_reply(request, "401 Unauthorized", "Connection: close\r\n", "{}");
-        take_body(request, UINT64_MAX, false);
+        take_body(request, UINT64_MAX, NULL);
         request->close_after = true;
     } else {
         answer_body(request);
@@ -306,7 +308,7 @@ static void a_session_that_ended_is_renewed_and_all_sent_again(void **state)
     f.server.answer = log_in_or_refuse;
     snprintf(base, sizeof(base), "http://user:word@127.0.0.1:%d", f.server.port);
     assert_int_equal(session_new(f.pool, base, 0, &session, NULL), 0);
-    u = upload_begin(&f, "/to", 64 << 20, "");
+    u = upload_begin(&f, "/to", 8 << 20, "");
     run_until(&f, 1);
     assert_arrived(u);
     upload_free(u);
@@ -320,7 +322,7 @@ static void move(struct request *request)
         answer_parts(request);
         return;
     }
-    take_body(request, UINT64_MAX, false);
+    take_body(request, UINT64_MAX, NULL);
     server_reply(request, "307 Moved", "Location: /to\r\n", "");
 }
 

@@ -10,6 +10,8 @@
 
 #include "http/parts.h"
 
+#include <openssl/evp.h>
+
 /* What came to /to, by all connections. */
 static struct {
     pthread_mutex_t lock;
@@ -48,34 +50,62 @@ static inline void seen_reset(void)
     pthread_mutex_unlock(&seen.lock);
 }
 
-/* ---- bytes: their sum depends on their places ---- */
+/* ---- bytes, and the sum of them ---- */
+
+enum { PATTERN_LEN = 65521 }; /* a prime, so that no buffer's length fits into it           */
+
+static char pattern[PATTERN_LEN];
+
+/* The bytes from place `at` of a part on, up to `len`; as many as were written. */
+static inline size_t fill_pattern(char *to, size_t len, uint64_t at)
+{
+    size_t from = (size_t)(at % PATTERN_LEN);
+    size_t n = len < PATTERN_LEN - from ? len : PATTERN_LEN - from;
+
+    memcpy(to, pattern + from, n);
+    return n;
+}
 
 struct sum {
-    uint64_t hash, length;
+    EVP_MD_CTX *md5;
+    uint64_t length;
 };
 
 static inline void sum_add(struct sum *sum, const char *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        sum->hash = (sum->hash ^ (unsigned char)bytes[i]) * 1099511628211u + 1;
+    if (!sum->md5) {
+        sum->md5 = EVP_MD_CTX_new();
+        EVP_DigestInit_ex(sum->md5, EVP_md5(), NULL);
+    }
+    EVP_DigestUpdate(sum->md5, bytes, len);
     sum->length += len;
-}
-
-static inline void fill_pattern(char *to, size_t len, uint64_t at)
-{
-    for (size_t i = 0; i < len; i++, at++)
-        to[i] = (char)(at * 31 + (at >> 8) * 7 + (at >> 16));
 }
 
 static inline void sum_add_pattern(struct sum *sum, uint64_t length)
 {
     char piece[16384];
+    size_t n;
 
-    for (uint64_t at = 0; at < length; at += sizeof(piece)) {
-        size_t n = length - at < sizeof(piece) ? (size_t)(length - at) : sizeof(piece);
-        fill_pattern(piece, n, at);
+    for (uint64_t at = 0; at < length; at += n) {
+        n = length - at < sizeof(piece) ? (size_t)(length - at) : sizeof(piece);
+        n = fill_pattern(piece, n, at);
         sum_add(sum, piece, n);
     }
+}
+
+/* "LENGTH DIGEST"; the sum is used up. */
+static inline void sum_end(struct sum *sum, char *text, size_t cap)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    int at = snprintf(text, cap, "%llu ", (unsigned long long)sum->length);
+
+    if (sum->md5)
+        EVP_DigestFinal_ex(sum->md5, digest, &len);
+    for (unsigned i = 0; i < len; i++)
+        at += snprintf(text + at, cap - (size_t)at, "%02x", digest[i]);
+    EVP_MD_CTX_free(sum->md5);
+    sum->md5 = NULL;
 }
 
 /* ---- the server of parts: /part/LENGTH, /part/LENGTH?how ---- */
@@ -87,7 +117,7 @@ static inline void send_pattern(struct request *request, uint64_t from, uint64_t
 
     for (size_t n; from < to; from += n) {
         n = to - from < most ? (size_t)(to - from) : most;
-        fill_pattern(piece, n, from);
+        n = fill_pattern(piece, n, from);
         if (!server_send(request->fd, piece, n))
             return;
         if (slow)
@@ -158,50 +188,53 @@ static inline const char *body_begin(const struct request *request)
     return strstr(request->text.ptr, "\r\n\r\n") + 4;
 }
 
-/* Reads what is left, up to `most` bytes; the answer tells the length and the sum of all. */
-static inline struct sum take_body(struct request *request, uint64_t most, bool slow)
+/* Reads what is left, until there were `most` bytes of the body, into a sum if there is one. */
+static inline void take_body(struct request *request, uint64_t most, struct sum *sum)
 {
     const char *begin = body_begin(request);
     size_t n = request->text.len - (size_t)(begin - request->text.ptr);
-    struct sum sum = {0};
     char piece[16384];
 
-    sum_add(&sum, begin, n);
+    if (sum)
+        sum_add(sum, begin, n);
     seen_add(0, 0, n, 0);
-    while (sum.length < most && (n = server_read_on(request, piece, sizeof(piece))) > 0) {
-        sum_add(&sum, piece, n);
+    for (uint64_t all = n; all < most; all += n) {
+        n = server_read_on(request, piece, sizeof(piece));
+        if (n == 0)
+            break;
+        if (sum)
+            sum_add(sum, piece, n);
         seen_add(0, 0, n, 0);
-        if (slow)
+        if (has(request, "slow"))
             usleep(1000);
     }
-    return sum;
 }
 
 static inline void answer_body(struct request *request)
 {
     char text[64];
-    struct sum sum;
+    struct sum sum = {0};
 
     if (has(request, "early")) {
         server_reply(request, "413 Too Large", "Connection: close\r\n", "too large");
-        take_body(request, UINT64_MAX, false);
+        take_body(request, UINT64_MAX, NULL);
         request->close_after = true;
         seen_add(0, request->body_left > 0, 0, 0);
         return;
     }
     if (has(request, "gate"))
         server_wait(request->server);
-    sum = take_body(request, has(request, "reset") ? 100000 : UINT64_MAX, has(request, "slow"));
     if (has(request, "reset")) {
+        take_body(request, 100000, NULL);
         hang_up(request);
         return;
     }
+    take_body(request, UINT64_MAX, &sum);
     seen_add(request->body_left == 0, request->body_left > 0, 0, 0);
     request->close_after = request->body_left > 0;
     if (has(request, "late"))
         server_wait(request->server);
-    snprintf(text, sizeof(text), "%llu %llx", (unsigned long long)sum.length,
-             (unsigned long long)sum.hash);
+    sum_end(&sum, text, sizeof(text));
     server_reply(request, "201 Created", "", text);
 }
 
@@ -281,16 +314,16 @@ static inline void upload_free(struct upload *u)
     assert_null(u->parts.buffer);
     assert_false(http_is_active(&u->parts.inner));
     assert_in_range(u->parts.most_held, 0, HTTP_PARTS_BUFFER);
+    EVP_MD_CTX_free(u->sum.md5);
     probe_free(u->probe);
     free(u);
 }
 
-static inline void assert_arrived(const struct upload *u)
+static inline void assert_arrived(struct upload *u)
 {
     char text[64];
 
-    snprintf(text, sizeof(text), "%llu %llx", (unsigned long long)u->sum.length,
-             (unsigned long long)u->sum.hash);
+    sum_end(&u->sum, text, sizeof(text));
     assert_string_equal(u->probe->error, "");
     assert_int_equal(u->probe->end, HTTP_ANSWERED);
     assert_int_equal(u->probe->status, 201);
@@ -302,6 +335,8 @@ static inline void assert_arrived(const struct upload *u)
 static inline void parts_begin(struct fixture *f, struct http_options options)
 {
     seen_reset();
+    for (size_t i = 0; i < PATTERN_LEN; i++)
+        pattern[i] = (char)(i * 31 + (i >> 8) * 7);
     fixture_begin(f, answer_parts, options);
     f->server.heads_only = true;
 }

@@ -68,7 +68,8 @@ typedef struct tr_http_response {
     uint32_t retry_after_ms; /* from Retry-After, seconds or date; 0: none                  */
     uint32_t flags;
     uint32_t part;       /* with TR_HTTP_PART_FAILED: its place among the parts, from 0    */
-    int32_t part_status; /* and the status of its answer; 0: none came                     */
+    int32_t part_status; /* and the status of its answer; 0: none came; 200 without
+                            TR_HTTP_PART_DIFFERS: it was lost on the way                   */
 } tr_http_response;
 
 /* tr_http_response.flags */
