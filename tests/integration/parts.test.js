@@ -11,6 +11,8 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { startTestServer, uniqueDb, waitFor } = require('../lib/couch');
+const { startReceiver } = require('../lib/receiver');
+const { makePki } = require('../lib/tls');
 const { pluginDir, tempDir } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { put } = require('./lib/docs');
@@ -124,4 +126,32 @@ test('a part that is not as announced leaves nothing behind', async (t) => {
     const [letter] = (await site.command(['dead-letter', 'list'])).dead_letters;
     assert.match(JSON.stringify(letter), /part 2 of 3 of the body: .* the digest is another/);
     assert.equal((await couch.get(`${to}/doc`)).status, 404);
+});
+
+/* A server with a certificate, whose reply is a function of the request. */
+async function startTls(t, pki, reply) {
+    const server = await startReceiver({ reply, tls: pki.good });
+    t.after(() => server.close());
+    return server;
+}
+
+test('parts come and bodies go over TLS', async (t) => {
+    const pki = makePki(tempDir(t));
+    const bytes = crypto.randomBytes(3 * MB).toString('hex');
+    const source = await startTls(t, pki, () => ({ body: bytes }));
+    const target = await startTls(t, pki, () => ({ status: 201 }));
+    const from = await couch.makeDb(uniqueDb());
+    await put(couch, from, 'doc');
+    const site = siteThatCopies(t, from, {
+        url: `${target.url}/to`,
+        part: `${source.url}/part`,
+        length: bytes.length,
+        digest: `md5-${crypto.createHash('md5').update(bytes).digest('base64')}`,
+        ca_file: pki.caFile,
+    });
+
+    await site.once();
+    assert.equal(source.requests.length, 1);
+    assert.equal(target.requests.length, 1);
+    assert.ok(target.requests[0].body === `head${bytes}tail`, 'the body is whole');
 });

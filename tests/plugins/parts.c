@@ -19,13 +19,14 @@ static const tr_option options[] = {
     {.name = "type", .type = TR_TYPE_STRING, .dflt = "text/plain"},
     {.name = "head", .type = TR_TYPE_STRING, .dflt = "head"},
     {.name = "tail", .type = TR_TYPE_STRING, .dflt = "tail"},
+    {.name = "ca_file", .type = TR_TYPE_STRING, .dflt = ""},
     {.name = "mode", .type = TR_TYPE_ENUM, .dflt = "wait", .choices = modes},
 };
 
 /* Of the plugin's one instance. */
 static const tr_http *http;
 static tr_http_client *client;
-static char *url, *part, *digest, *type, *head, *tail;
+static char *url, *part, *digest, *type, *head, *tail, *ca_file;
 static int64_t length, mode;
 
 static int64_t number(const tr_self *self, const tr_config *config, const char *name)
@@ -60,6 +61,8 @@ static tr_status configure(tr_self *self, const tr_config *config, tr_error *err
     text(self, config, "type", &type);
     text(self, config, "head", &head);
     text(self, config, "tail", &tail);
+    text(self, config, "ca_file", &ca_file);
+    wishes.ca_file = tr_str_c(ca_file);
     length = number(self, config, "length");
     mode = number(self, config, "mode");
     http = (const tr_http *)self->host->get_ext(self->host, TR_EXT_HTTP);
@@ -156,8 +159,8 @@ static void end(tr_self *self)
     if (self->count != 0)
         abort();
     http->client_free(client);
-    free(url), free(part), free(digest), free(type), free(head), free(tail);
-    url = part = digest = type = head = tail = NULL;
+    free(url), free(part), free(digest), free(type), free(head), free(tail), free(ca_file);
+    url = part = digest = type = head = tail = ca_file = NULL;
     common_close(self);
 }
 
