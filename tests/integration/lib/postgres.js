@@ -101,13 +101,24 @@ class Postgres {
             `${key}=${value}`,
         ]);
         this.log = fs.openSync(path.join(this.dir, 'log'), 'a');
-        this.child = spawn(path.join(this.bin, 'postgres'), ['-D', this.data, ...args], {
-            cwd: this.dir,
-            stdio: ['ignore', this.log, this.log],
-            ...this.who,
-        });
-        this.exited = new Promise((resolve) => this.child.once('exit', resolve));
-        await waitFor(() => this.sql('SELECT 1').catch(() => false), 'PostgreSQL', 60000);
+        const launch = () => {
+            this.child = spawn(path.join(this.bin, 'postgres'), ['-D', this.data, ...args], {
+                cwd: this.dir,
+                stdio: ['ignore', this.log, this.log],
+                ...this.who,
+            });
+            this.exited = new Promise((resolve) => this.child.once('exit', resolve));
+        };
+        launch();
+        await waitFor(
+            () => {
+                /* After SIGKILL it refuses as long as old sessions have not ended. */
+                if (this.child.exitCode !== null) launch();
+                return this.sql('SELECT 1').catch(() => false);
+            },
+            'PostgreSQL',
+            60000,
+        );
     }
 
     /* SIGINT: sessions are ended and all is written down; SIGKILL: nothing is. */
