@@ -7,8 +7,11 @@
  */
 #include "pg.h"
 
+enum { VALUES = 5 };
+
 static const char sql[] =
     "SELECT t.{rev}, EXISTS (SELECT FROM {replaced} r WHERE r.rule = $3 AND r.stream = $4 "
+    "AND r.target = $5 "
     "AND md5($2::text)::uuid = ANY (r.events)) "
     "FROM (SELECT) one LEFT JOIN {table} t ON t.{db} = $1 AND t.{id} = $2::text";
 
@@ -44,13 +47,14 @@ static void judge(tr_self *self, uint32_t i, const PGresult *there)
 static bool sift(tr_self *self, uint32_t i, int64_t deadline_ms)
 {
     const tr_batch *batch = self->bulk.batch;
-    tr_str given[] = {batch->db, tr_batch_at(batch, i)->id, batch->rule, batch->stream};
-    char *values[4] = {0};
+    tr_str given[VALUES] = {batch->db, tr_batch_at(batch, i)->id, batch->rule, batch->stream,
+                            tr_str_n(self->names.table.ptr, self->names.table.len)};
+    char *values[VALUES] = {0};
     struct params params = {.count = 0};
     PGresult *result = NULL;
     enum verdict verdict;
 
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < VALUES; k++) {
         values[k] = strndup(given[k].len > 0 ? given[k].ptr : "", given[k].len);
         params_add_text(&params, values[k]);
     }
@@ -58,7 +62,7 @@ static bool sift(tr_self *self, uint32_t i, int64_t deadline_ms)
     names_add_sql(self, &self->sql, sql);
     if (session_open(self, deadline_ms))
         result = session_run(self, &params, deadline_ms);
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < VALUES; k++)
         free(values[k]);
     if (PQresultStatus(result) == PGRES_TUPLES_OK)
         judge(self, i, result);

@@ -25,27 +25,28 @@ const char *const write_tables[] = {
     "CREATE TABLE IF NOT EXISTS {table} ({db} text COLLATE \"C\", {id} text COLLATE \"C\", "
     "{rev} text NOT NULL, {deleted} boolean NOT NULL DEFAULT false, {doc} jsonb, "
     "{change} uuid, PRIMARY KEY ({db}, {id}))",
-    "CREATE TABLE IF NOT EXISTS {position} (rule text, stream text, owner uuid NOT NULL, "
+    "CREATE TABLE IF NOT EXISTS {position} (rule text, stream text, target text, owner uuid "
+    "NOT NULL, "
     "changes bigint NOT NULL, since bigint NOT NULL, written timestamptz, PRIMARY KEY (rule, "
-    "stream))",
-    "CREATE TABLE IF NOT EXISTS {replaced} (rule text, stream text, n bigint, "
-    "events uuid[] NOT NULL, PRIMARY KEY (rule, stream, n))",
+    "stream, target))",
+    "CREATE TABLE IF NOT EXISTS {replaced} (rule text, stream text, target text, n bigint, "
+    "events uuid[] NOT NULL, PRIMARY KEY (rule, stream, target, n))",
     NULL,
 };
 
 /* $1 ids, $2 revisions, $3 documents, $4 seqs, $5 kinds, $6 database, $7 rule, $8 stream,
- * $9 owner, $10 how many changes are remembered. */
+ * $9 owner, $10 how many changes are remembered, $11 the table. */
 #define GIVEN                                                                                  \
     "WITH mine AS (UPDATE {position} SET changes = changes + cardinality($1::text[]), "        \
-    "written = now() WHERE rule = $7 AND stream = $8 AND owner = $9 RETURNING changes, "       \
-    "changes - since AS lately), "                                                             \
+    "written = now() WHERE rule = $7 AND stream = $8 AND target = $11 AND owner = $9 "         \
+    "RETURNING changes, changes - since AS lately), "                                          \
     "given AS (SELECT g.id, g.rev, g.doc::jsonb AS doc, g.kind, "                              \
     "CASE WHEN g.seq <> 'null' THEN md5(concat_ws(' ', g.id, g.rev, g.seq))::uuid END "        \
     "AS event FROM mine, unnest($1::text[], $2::text[], $3::text[], $4::text[], "              \
     "$5::text[]) AS g (id, rev, doc, seq, kind)), "                                            \
     "past AS MATERIALIZED (SELECT unnest(r.events) AS event FROM mine JOIN {replaced} r "      \
     "ON mine.lately <= 2 * $10::bigint + cardinality($1::text[]) "                             \
-    "WHERE r.rule = $7 AND r.stream = $8), "                                                   \
+    "WHERE r.rule = $7 AND r.stream = $8 AND r.target = $11), "                                \
     "fresh AS MATERIALIZED (SELECT * FROM given WHERE NOT EXISTS "                             \
     "(SELECT FROM past WHERE past.event = given.event)), "                                     \
     "gone AS (SELECT t.{change} AS event FROM {table} t JOIN fresh ON t.{id} = fresh.id "      \
@@ -76,18 +77,18 @@ const char *const write_tables[] = {
 /* `n` counts events. A change makes three at most. */
 #define KEEP                                                                                   \
     "so_far AS (SELECT coalesce(max(r.n), 0) AS n FROM mine, {replaced} r "                    \
-    "WHERE r.rule = $7 AND r.stream = $8), "                                                   \
-    "kept AS (INSERT INTO {replaced} (rule, stream, n, events) "                               \
-    "SELECT $7, $8, so_far.n + count(*), array_agg(gone.event) FROM so_far, gone "             \
+    "WHERE r.rule = $7 AND r.stream = $8 AND r.target = $11), "                                \
+    "kept AS (INSERT INTO {replaced} (rule, stream, target, n, events) "                       \
+    "SELECT $7, $8, $11, so_far.n + count(*), array_agg(gone.event) FROM so_far, gone "        \
     "WHERE gone.event IS NOT NULL GROUP BY so_far.n), "                                        \
     "forgotten AS (DELETE FROM {replaced} r USING mine, so_far WHERE r.rule = $7 "             \
-    "AND r.stream = $8 AND r.n <= so_far.n - 6 * $10::bigint) "                                \
+    "AND r.stream = $8 AND r.target = $11 AND r.n <= so_far.n - 6 * $10::bigint) "             \
     "SELECT FROM mine"
 
 static const char own[] =
-    "INSERT INTO {position} AS p (rule, stream, owner, changes, since) VALUES ($1, $2, $3, 0, "
-    "0) "
-    "ON CONFLICT (rule, stream) DO UPDATE SET owner = excluded.owner, since = p.changes";
+    "INSERT INTO {position} AS p (rule, stream, owner, target, changes, since) "
+    "VALUES ($1, $2, $3, $4, 0, 0) ON CONFLICT (rule, stream, target) "
+    "DO UPDATE SET owner = excluded.owner, since = p.changes";
 
 const char *write_statement(const tr_self *self)
 {
@@ -162,7 +163,7 @@ static bool arrays_make(const tr_bulk *bulk, struct arrays *arrays)
 /* ---- the statement ---- */
 
 struct labels {
-    char *db, *rule, *stream, remember[24];
+    char *db, *rule, *stream, *target, remember[24];
 };
 
 static bool labels_make(const tr_self *self, struct labels *labels)
@@ -172,9 +173,10 @@ static bool labels_make(const tr_self *self, struct labels *labels)
     labels->db = strndup(batch->db.ptr, batch->db.len);
     labels->rule = strndup(batch->rule.ptr, batch->rule.len);
     labels->stream = strndup(batch->stream.ptr, batch->stream.len);
+    labels->target = strndup(self->names.table.ptr, self->names.table.len);
     snprintf(labels->remember, sizeof(labels->remember), "%lld",
              (long long)self->options.remember);
-    return labels->db && labels->rule && labels->stream;
+    return labels->db && labels->rule && labels->stream && labels->target;
 }
 
 static void labels_fini(struct labels *labels)
@@ -182,6 +184,7 @@ static void labels_fini(struct labels *labels)
     free(labels->db);
     free(labels->rule);
     free(labels->stream);
+    free(labels->target);
 }
 
 static enum verdict run(tr_self *self, const char *pattern, const struct params *params,
@@ -208,6 +211,7 @@ static enum verdict take_position(tr_self *self, const struct labels *labels,
     params_add_text(&params, labels->rule);
     params_add_text(&params, labels->stream);
     params_add_text(&params, self->owner);
+    params_add_text(&params, labels->target);
     return run(self, own, &params, deadline_ms, &none);
 }
 
@@ -253,6 +257,7 @@ static enum verdict write_all(tr_self *self, const struct arrays *arrays,
         params_add_text(&params, labels->stream);
         params_add_text(&params, self->owner);
         params_add_text(&params, labels->remember);
+        params_add_text(&params, labels->target);
         verdict = run(self, write_statement(self), &params, deadline_ms, &none);
         if (verdict == VERDICT_DONE && none)
             verdict = take_position(self, labels, deadline_ms);
