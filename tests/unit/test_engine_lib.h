@@ -69,13 +69,15 @@ int plugin_load(tr_str name, const char *const *dirs, const struct plugin **ret_
 
         if (!str_eq(name, str_c(names[i])))
             continue;
+        *ret_plugin = plugin;
+        if (plugin->options) /* instances may read it by now                               */
+            return 0;
         *plugin = sink_plugin;
         plugin->options = (tr_option *)(uintptr_t)sink_options;
         plugin->options_count = sizeof(sink_options) / sizeof(sink_options[0]);
         plugin->descriptor.transform = i == 1 ? pass_on : NULL;
         plugin->descriptor.process = i == 1 ? NULL : sink_process;
         plugin->descriptor.get_ext = i == 2 ? placed_get_ext : NULL;
-        *ret_plugin = plugin;
         return 0;
     }
     return error_set(error, ERR_NOINPUT, "there is no plugin \"" STR_FMT "\"", STR_ARG(name));
