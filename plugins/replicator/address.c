@@ -84,6 +84,19 @@ tr_str address_server(tr_str url)
     return tr_str_n(url.ptr, (size_t)(address_name(url).ptr - url.ptr) - 1);
 }
 
+void address_add_id(tr_text *out, tr_str id)
+{
+    static const char design[] = "_design/";
+    size_t len = sizeof(design) - 1;
+
+    tr_text_add_c(out, "/");
+    if (id.len > len && memcmp(id.ptr, design, len) == 0) {
+        tr_text_add_c(out, design);
+        id = tr_str_n(id.ptr + len, id.len - len);
+    }
+    tr_text_add_percent(out, id);
+}
+
 void address_add_bare(tr_text *out, tr_str url)
 {
     const char *begin = memchr(url.ptr, ':', url.len), *end = url.ptr + url.len, *at;

@@ -30,21 +30,26 @@ void ask_cancel(struct ask *ask)
         (void)ask->self->http->cancel(ask->client, ask->request);
 }
 
+/* A body in parts may take long; it is the wait for its next byte that ends it. */
 static tr_status send(struct ask *ask, const struct question *question, tr_str url)
 {
-    const tr_str type = TR_STR("application/json");
+    const tr_str json = TR_STR("application/json");
     const tr_http_header headers[] = {
-        {.name = TR_STR("Content-Type"), .value = type},
-        {.name = TR_STR("Accept"), .value = type},
+        {.name = TR_STR("Content-Type"),
+         .value = question->type ? tr_str_c(question->type) : json},
+        {.name = TR_STR("Accept"), .value = json},
     };
     const tr_http_request request = {
         .size = sizeof(request),
-        .timeout_ms = ask->patience_ms,
+        .timeout_ms = question->parts ? 0 : ask->patience_ms,
         .method = tr_str_c(question->method),
         .url = url,
         .headers = headers,
         .headers_count = 2,
         .body = question->body,
+        .parts = question->parts,
+        .parts_count = question->parts_count,
+        .parts_stride = question->parts ? sizeof(*question->parts) : 0,
         .user = ask,
         .done = done,
     };

@@ -21,10 +21,10 @@ bool fetch_is_needed(const struct job *job)
     return false;
 }
 
-const char *fetch_path(const tr_self *self)
+const char *fetch_path(const struct job *job)
 {
-    return attach_is_wanted(self) ? "/_bulk_get?revs=true&attachments=true"
-                                  : "/_bulk_get?revs=true";
+    return job->contents ? "/_bulk_get?revs=true&attachments=true"
+                         : "/_bulk_get?revs=true&att_encoding_info=true";
 }
 
 void fetch_add_body(struct job *job, tr_text *out)
@@ -51,15 +51,22 @@ void fetch_add_body(struct job *job, tr_text *out)
 
 static void take_leaf(struct job *job, struct leaf *leaf, tr_str doc)
 {
+    enum leaf_state state = LEAF_READY;
     size_t at = job->docs.len;
     const char *why = "";
 
     job->link->proven = true;
+    if (!job->contents)
+        state = attach_judge(job->self, doc, &leaf->content);
+    if (state == LEAF_INLINE) {
+        leaf->state = LEAF_INLINE;
+        return;
+    }
     job->link->books.session.read++;
     tr_text_add_c(&job->docs, "{");
     if (attach_add_members(job->self, &job->docs, doc, &why)) {
         leaf->doc = (tr_text_part){.at = at, .len = job->docs.len - at};
-        leaf->state = LEAF_READY;
+        leaf->state = (uint8_t)state;
     } else {
         job->docs.len = at;
         job_refuse_leaf(job, leaf, "%s", why);
@@ -219,7 +226,7 @@ void fetch_send(struct job *job)
     job_send(job, &(struct question){.client = job->self->source_client,
                                      .method = "POST",
                                      .url = tr_text_str(&job->link->source),
-                                     .path = fetch_path(job->self),
+                                     .path = fetch_path(job),
                                      .body = tr_text_str(&job->body),
                                      .answered = answered});
 }

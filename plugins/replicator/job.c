@@ -193,6 +193,7 @@ static bool begin_round(struct job *job)
     size_t bytes = 0;
 
     tr_text_clear(&job->docs);
+    job->contents = false;
     job->post_limit = 0;
     for (uint32_t l = 0; l < job->leaves_count; l++)
         job->leaves[l].doc.len = 0;
@@ -218,15 +219,16 @@ static bool begin_round(struct job *job)
 /* What is next. False: every change has its outcome. */
 static bool step(struct job *job)
 {
-    if (!job->diffed && diff_is_needed(job))
+    if (!job->diffed && diff_is_needed(job)) {
         diff_send(job);
-    else if (!job->diffed)
+    } else if (!job->diffed) {
         diff_skip(job);
-    else if (fetch_is_needed(job) && job->link->no_bulk_get)
-        single_send(job);
-    else if (fetch_is_needed(job))
-        fetch_send(job);
-    else if (!write_send(job)) {
+    } else if (fetch_is_needed(job)) {
+        if (job->link->no_bulk_get)
+            single_send(job);
+        else
+            fetch_send(job);
+    } else if (!write_send(job) && !attach_ask(job) && !multipart_send(job)) {
         fetch_close(job);
         settle_all(job);
         return begin_round(job);

@@ -13,6 +13,7 @@
  *     fetch.c       documents with their histories, from the source: _bulk_get
  *     single.c      the same of a source that has no _bulk_get
  *     attach.c      what becomes of attachments
+ *     multipart.c   a document with large ones, which flow from the source to the target
  *     write.c       groups of documents to the target: _bulk_docs
  *     refusal.c     what its answer means, leaf by leaf
  *     tell.c        tr.explain/1
@@ -65,6 +66,9 @@ struct question {
     tr_str url;       /* of a database, or a server                                        */
     const char *path; /* behind it                                                         */
     tr_str body;
+    const tr_http_part *parts; /* or NULL: instead of `body`                                */
+    uint32_t parts_count;
+    const char *type; /* of the body; NULL: JSON                                           */
     void (*answered)(struct ask *ask, const tr_http_response *response);
 };
 
@@ -140,6 +144,8 @@ struct link {
 enum leaf_state {
     LEAF_OPEN,    /* the target lacks it, or was not asked                                 */
     LEAF_ASKED,   /* the source was asked for it                                           */
+    LEAF_INLINE,  /* it is to be asked for with the content of its attachments             */
+    LEAF_LARGE,   /* its document is in job->docs, its attachments flow, see multipart.c   */
     LEAF_READY,   /* its document is in job->docs                                          */
     LEAF_GONE,    /* the source does not have it                                           */
     LEAF_POSTED,  /* its document is in the request under way                              */
@@ -152,6 +158,7 @@ struct leaf {
     uint8_t state;
     tr_str rev; /* raw, with its quotes: a slice of the row                                */
     tr_text_part doc;
+    uint64_t content; /* bytes of its attachments                                          */
 };
 
 struct job {
@@ -165,10 +172,10 @@ struct job {
     uint32_t *first;       /* place of the first leaf of a change; one more at the end     */
     tr_text_part *reasons; /* why a leaf of the change was refused; in `notes`             */
     bool diffed;
-    bool in_round;       /* the group is under way                                         */
+    bool contents;       /* what is asked for now comes with its attachments               */
     uint32_t post_limit; /* leaves of a post while one is looked for; 0: no limit          */
     uint32_t posted;     /* leaves in the request under way                                */
-    uint32_t single;     /* leaf that is asked for alone, see single.c                     */
+    uint32_t single;     /* change, or leaf, that is asked for or written alone            */
     tr_text body, docs, notes, scratch;
     struct ask ask;
 };
@@ -186,6 +193,8 @@ tr_status address_make(tr_self *self, const tr_template *url, tr_str db, tr_text
 /* The part before the database's name, without a slash at its end. */
 tr_str address_server(tr_str url);
 tr_str address_name(tr_str url);
+/* "/ID"; the slash of "_design/" stays one. */
+void address_add_id(tr_text *out, tr_str id);
 /* Without the user, for what is compared and hashed. */
 void address_add_bare(tr_text *out, tr_str url);
 
@@ -248,7 +257,7 @@ void diff_send(struct job *job);
 void diff_add_body(struct job *job, tr_text *out);
 
 /* fetch.c, single.c */
-const char *fetch_path(const tr_self *self);
+const char *fetch_path(const struct job *job);
 bool fetch_is_needed(const struct job *job);
 void fetch_send(struct job *job);
 void fetch_add_body(struct job *job, tr_text *out);
@@ -259,13 +268,22 @@ void fetch_close(struct job *job);
 void single_send(struct job *job);
 
 /* attach.c */
-/* Whether the source is asked for their content too. */
-bool attach_is_wanted(const tr_self *self);
+/* How a document that came without the content of its attachments goes on: LEAF_READY,
+ * LEAF_INLINE or LEAF_LARGE; `ret_content` is their size. */
+enum leaf_state attach_judge(const tr_self *self, tr_str doc, uint64_t *ret_content);
+/* The bytes of one, of its object in a document, as the source sends it. */
+uint64_t attach_length(tr_str attachment);
+/* Chooses of those that are to be asked for with content as many as one answer may have. */
+bool attach_ask(struct job *job);
 /* Appends a document as it is written, without its opening brace; false: it is refused, and
  * `ret_why` says why. */
 bool attach_add_members(const tr_self *self, tr_text *out, tr_str doc, const char **ret_why);
 /* Whether a document of the feed, which has no content of attachments, may be written. */
 bool attach_allows_feed(const tr_self *self, tr_str attachments);
+
+/* multipart.c */
+/* Sends one that has large attachments; false: there is none. */
+bool multipart_send(struct job *job);
 
 /* write.c, refusal.c */
 /* Posts some of what is ready; false: nothing is. */

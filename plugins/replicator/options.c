@@ -66,6 +66,15 @@ const tr_option replicator_options[OPTIONS_COUNT] = {
      .dflt = "copy",
      .offset = AT(attachments),
      .help = "native: copied, left out, or a reason to refuse the document"},
+    {.name = "attachments_inline",
+     .type = TR_TYPE_SIZE,
+     .dflt = "256KB",
+     .min = 0,
+     .max = 32 << 20,
+     .offset = AT(attachments_inline),
+     .help =
+         "native: up to this size in all they go within their document, beyond it they flow "
+         "from the source to the target"},
     {.name = "write_docs",
      .type = TR_TYPE_INT,
      .dflt = "2000",

@@ -42,7 +42,7 @@ enum { ATTACHMENTS_COPY, ATTACHMENTS_DROP, ATTACHMENTS_REJECT };
 struct options {
     char *source, *source_url, *target, *server, *body, *ca_file, *proxy;
     int64_t delay_ms, timeout_ms, connect_timeout_ms, max_connections;
-    int64_t q, n, write_docs, write_bytes, fetch_docs, checkpoint_ms;
+    int64_t q, n, write_docs, write_bytes, fetch_docs, attachments_inline, checkpoint_ms;
     int32_t mode, create_target, winning_revs_only, attachments;
     int32_t deny_private, insecure;
 };
@@ -111,7 +111,7 @@ struct out {
 };
 
 /* options.c [control] */
-enum { OPTIONS_COUNT = 23 };
+enum { OPTIONS_COUNT = 24 };
 extern const tr_option replicator_options[OPTIONS_COUNT];
 tr_status options_judge(const tr_self *self, tr_error *error);
 

@@ -7,23 +7,15 @@
 
 #define WHAT "GET of a document of the source"
 
-/* "/ID?revs=true&open_revs=[…]"; the slash of "_design/" stays one. */
+/* "/ID?revs=true&open_revs=[…]" */
 static void add_path(struct job *job, tr_text *out, uint32_t i)
 {
-    static const char design[] = "_design/";
-    tr_str id = tr_batch_at(job->batch, i)->id;
     const char *comma = "";
     tr_text revs = {0};
 
-    tr_text_add_c(out, "/");
-    if (id.len > sizeof(design) - 1 && memcmp(id.ptr, design, sizeof(design) - 1) == 0) {
-        tr_text_add_c(out, design);
-        id = tr_str_n(id.ptr + sizeof(design) - 1, id.len - (sizeof(design) - 1));
-    }
-    tr_text_add_percent(out, id);
-    tr_text_add_c(out, "?revs=true");
-    if (attach_is_wanted(job->self))
-        tr_text_add_c(out, "&attachments=true");
+    address_add_id(out, tr_batch_at(job->batch, i)->id);
+    tr_text_add_c(out, job->contents ? "?revs=true&attachments=true"
+                                     : "?revs=true&att_encoding_info=true");
     tr_text_add_c(out, "&open_revs=");
     tr_text_add_c(&revs, "[");
     for (uint32_t l = job->first[i]; l < job->first[i + 1]; l++) {

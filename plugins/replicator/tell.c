@@ -71,7 +71,7 @@ tr_status native_explain(tr_self *self, const tr_batch *batch,
         job->body.len = 0;
         fetch_add_body(job, &job->body);
         if (fetch_is_needed(job))
-            say(line, user, "POST ", &source, fetch_path(self), &job->body);
+            say(line, user, "POST ", &source, fetch_path(job), &job->body);
         say(line, user, "POST ", &target, "/_bulk_docs", &text);
     }
     tr_text_fini(&source);

@@ -8,6 +8,7 @@
 
 const { test, before, after } = require('node:test');
 const assert = require('node:assert');
+const crypto = require('node:crypto');
 const fs = require('node:fs');
 const { startTestServer, uniqueDb, sleep, waitFor } = require('../lib/couch');
 const { makeSite } = require('./lib/site');
@@ -136,6 +137,41 @@ test('what is copied twice changes nothing', async (t) => {
 test('documents pass without include_docs too', async (t) => {
     const { where, to, site } = await bench.pair(t, 0, {}, { include_docs: false });
     await makeZoo(where);
+    await site.once();
+    await bench.assertSame(where, to);
+});
+
+test('attachments flow beside their documents, as they are stored', async (t) => {
+    const { where, to, site } = await bench.pair(t, 0, { attachments_inline: '0' });
+    await makeZoo(where);
+    await put(couch, where, '_design/app', { _attachments: { 'x/y.js': attachment('let a;') } });
+    await putLeaves(couch, where, [
+        revision('both', 2, 'a', { v: 'A', _attachments: { a: attachment('A'.repeat(5000)) } }),
+        revision('both', 2, 'b', { v: 'B', _attachments: { a: attachment('B'.repeat(5000)) } }),
+        revision('odd', 2, 'a', {
+            _attachments: {
+                'ä "b"\\c?&#%.txt': attachment('text that is stored compressed '.repeat(999)),
+                empty: attachment('', 'image/png'),
+                last: attachment('\u0000\u00ff', 'x/y'),
+            },
+        }),
+    ]);
+    await site.once();
+    await bench.assertSame(where, to);
+    await bench.assertNothingLeft(where, to);
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('large attachments flow, small ones do not', async (t) => {
+    const { where, to, site } = await bench.pair(t, 0);
+    const large = crypto.randomBytes(3 << 20);
+    await put(couch, where, 'large', {
+        _attachments: {
+            large: { content_type: 'image/png', data: large.toString('base64') },
+            small: attachment('small'),
+        },
+    });
+    await put(couch, where, 'small', { _attachments: { small: attachment('small') } });
     await site.once();
     await bench.assertSame(where, to);
 });
