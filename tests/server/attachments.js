@@ -3,6 +3,7 @@
 // GET, PUT and DELETE of one attachment. A write makes a new revision of the document that keeps its
 // other attachments as stubs.
 'use strict';
+const zlib = require('zlib');
 const reply = require('./reply');
 const { readAttachment, shape } = require('./docbody');
 const { openRevision } = require('./revisions');
@@ -14,9 +15,12 @@ async function getAttachment(ctx, database, id, name) {
         const found = await openRevision(level, id, ctx.query.get('rev'));
         const att = (JSON.parse(found.text)._attachments || {})[name];
         if (!att) throw reply.notFound('Document is missing attachment');
-        const data = await readAttachment(level, att);
+        const plain = await readAttachment(level, att);
+        const zipped = att.gz && /\bgzip\b/.test(ctx.req.headers['accept-encoding'] || '');
+        const data = zipped ? zlib.gzipSync(plain, { level: 8 }) : plain;
         reply.head(ctx.res, 200, {
             'Accept-Ranges': att.gz ? 'none' : 'bytes',
+            ...(zipped && { 'Content-Encoding': 'gzip' }),
             'Content-Length': data.length,
             'Content-Security-Policy': 'sandbox',
             'Content-Type': att.content_type,
