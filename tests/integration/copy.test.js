@@ -20,6 +20,7 @@ const USAGE = 64;
 const DATAERR = 65;
 const NOINPUT = 66;
 const TEMPFAIL = 75;
+const NOPERM = 77;
 
 let couch;
 
@@ -370,6 +371,27 @@ test('refused documents are listed and kept, and tried again by the same command
     assert.deepEqual(statesOf(ends), []);
     const { json } = await ends.run('verify', where, to, '--json');
     assert.deepEqual([json.missing, json.different], [0, 0]);
+});
+
+test('a copy whose last step is not allowed is not complete, and goes on by itself', async (t) => {
+    const ends = makeEnds(t, couch);
+    const { where } = await makeFilled(couch, 5);
+    const to = await couch.makeDb();
+    let allowed = false;
+    const gate = await startGateway(t, couch, async (req) => {
+        if (!allowed && req.method === 'PUT' && req.url.endsWith('/_security'))
+            return { status: 403, body: { error: 'forbidden', reason: 'not you' } };
+    });
+    const toGate = gate.url.replace('://', '://admin@') + to;
+    const run = await ends.run('copy', where, toGate, '--security');
+    assert.equal(run.code, NOPERM, run.stderr);
+    assert.match(run.stderr, /_security: 403 "not you"/);
+    assert.equal(statesOf(ends).length, 1);
+    allowed = true;
+    const again = await ends.run('copy', where, toGate, '--security', '--json');
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual([again.json.read, again.json.security_copied], [0, 1]);
+    assert.deepEqual(statesOf(ends), []);
 });
 
 /* ---- what is seen, and what is wrong ---- */
