@@ -154,12 +154,25 @@ static void add_caps(struct buf *out, uint32_t caps)
             buf_addf(out, "%s%s", out->len > 0 ? ", " : "", words[i]);
 }
 
+/* What a rule of this plugin has when it says nothing; empty: what all have. */
+static void add_suits(struct buf *out, const tr_plugin *d)
+{
+    if (d->batch_changes > 0)
+        buf_addf(out, "batch.size = %u", d->batch_changes);
+    if (d->batch_bytes > 0)
+        buf_addf(out, "%sbatch.bytes = %llu", out->len > 0 ? ", " : "",
+                 (unsigned long long)d->batch_bytes);
+    if (d->concurrency > 0)
+        buf_addf(out, "%sconcurrency = %u", out->len > 0 ? ", " : "", d->concurrency);
+}
+
 static void print_plugin_json(const struct plugin *plugin)
 {
     const tr_plugin *d = &plugin->descriptor;
-    struct buf out = {0}, caps = {0};
+    struct buf out = {0}, caps = {0}, suits = {0};
 
     add_caps(&caps, d->caps);
+    add_suits(&suits, d);
     json_begin(&out, NULL, '{');
     json_str(&out, "name", str_c(d->name));
     json_str(&out, "kind", str_c(kind_of(d)));
@@ -169,9 +182,11 @@ static void print_plugin_json(const struct plugin *plugin)
     json_str(&out, "url", str_c(or_empty(d->url)));
     json_str(&out, "path", str_c(plugin->path));
     json_str(&out, "capabilities", buf_str(&caps));
+    json_str(&out, "rule_defaults", buf_str(&suits));
     option_table_json(&out, "options", plugin->options, plugin->options_count);
     json_end(&out, '}');
     print_json(&out);
+    buf_fini(&suits);
     buf_fini(&caps);
     buf_fini(&out);
 }
@@ -179,18 +194,22 @@ static void print_plugin_json(const struct plugin *plugin)
 static void print_plugin(const struct plugin *plugin)
 {
     const tr_plugin *d = &plugin->descriptor;
-    struct buf caps = {0};
+    struct buf caps = {0}, suits = {0};
 
     add_caps(&caps, d->caps);
+    add_suits(&suits, d);
     printf("%s %s: %s\n", d->name, d->version, or_empty(d->summary));
     printf("%s\n%s\n", plugin->path, kind_of(d));
     if (caps.len > 0)
         printf("%s\n", caps.ptr);
+    if (suits.len > 0)
+        printf("rules have %s, unless they say otherwise\n", suits.ptr);
     putchar('\n');
     if (plugin->options_count > 0)
         option_table_print(plugin->options, plugin->options_count);
     else
         puts("it has no options");
+    buf_fini(&suits);
     buf_fini(&caps);
 }
 

@@ -202,13 +202,31 @@ static void take_since(struct settings *settings, struct rule_settings *rule)
 
 /* ---- dispatch ---- */
 
+static bool is_said(const struct rule_settings *rule, const char *path)
+{
+    const struct config_node *node = rule->node;
+
+    for (tr_str rest = str_c(path); node && rest.len > 0;)
+        node = config_member(node, str_cut(rest, '.', &rest));
+    return node != NULL;
+}
+
+/* What the rule says, else what suits its plugin, else the default. */
+static int64_t suited(const struct rule_settings *rule, const char *path, uint64_t suits)
+{
+    return suits > 0 && !is_said(rule, path) ? (int64_t)suits : number(rule, path);
+}
+
 static void take_binding(struct rule_settings *rule)
 {
+    static const tr_plugin none;
+    const tr_plugin *plugin = rule->plugin ? &rule->plugin->descriptor : &none;
+
     rule->binding = (struct binding_options){
-        .batch_size = (uint32_t)number(rule, "batch.size"),
-        .batch_bytes = (size_t)number(rule, "batch.bytes"),
+        .batch_size = (uint32_t)suited(rule, "batch.size", plugin->batch_changes),
+        .batch_bytes = (size_t)suited(rule, "batch.bytes", plugin->batch_bytes),
         .batch_wait_ms = number(rule, "batch.wait"),
-        .concurrency = (uint32_t)number(rule, "concurrency"),
+        .concurrency = (uint32_t)suited(rule, "concurrency", plugin->concurrency),
         .window_rows = (uint32_t)number(rule, "window.rows"),
         .window_bytes = (size_t)number(rule, "window.bytes"),
         .max_attempts = (uint32_t)number(rule, "max_attempts"),

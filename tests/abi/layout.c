@@ -129,7 +129,10 @@ AT(tr_plugin, stop, 136, 8);
 AT(tr_plugin, close, 144, 8);
 AT(tr_plugin, get_ext, 152, 8);
 AT(tr_plugin, transform, 160, 8);
-SIZE(tr_plugin, 168);
+AT(tr_plugin, batch_changes, 168, 4);
+AT(tr_plugin, concurrency, 172, 4);
+AT(tr_plugin, batch_bytes, 176, 8);
+SIZE(tr_plugin, 184);
 
 /* <tailrace/ext/http.h> */
 AT(tr_http_options, size, 0, 4);

@@ -218,23 +218,36 @@ static void defaults_and_values_arrive(void **state)
     site_fini(&site);
 }
 
-static void transforms_stand_in_their_order(void **state)
+static void a_rule_that_says_nothing_has_what_suits_its_plugin(void **state)
 {
-    struct instance_setup setup;
+    static const char *const paths[] = {"sink", NULL};
+    const struct rule_settings *rule;
+    const struct plugin *plugin = NULL;
+    tr_plugin *descriptor;
     struct site site;
-    tr_value value = {.size = sizeof(value)};
 
     (void)state;
+    assert_int_equal(plugin_load(STR("sink"), paths, &plugin, NULL), 0);
+    descriptor = (tr_plugin *)(uintptr_t)&plugin->descriptor;
+    descriptor->batch_changes = 2000;
+    descriptor->batch_bytes = 4 << 20;
+    descriptor->concurrency = 2;
     site_init(&site);
-    load(&site, GOOD_SOURCE RULE(WHERE "transforms = ("
-                                       "{ plugin = \"pass\"; options: { where = \"one\"; }; },"
-                                       "{ plugin = \"pass\"; options: { where = \"two\"; }; }"
-                                       ");"));
-    setup = settings_instance(&site.settings->rules[0]);
-    assert_int_equal(setup.transforms_count, 2);
-    assert_int_equal(config_values_get(setup.transforms[1].options, "where", 0, &value), TR_OK);
-    assert_true(str_eq(value.s, STR("two")));
+    load(&site, GOOD_SOURCE RULE(WHERE "batch: { size = 7; };"));
+    rule = settings_rule(site.settings, STR("r"));
+    assert_int_equal(rule->binding.batch_size, 7);
+    assert_int_equal(rule->binding.batch_bytes, 4 << 20);
+    assert_int_equal(rule->binding.concurrency, 2);
     site_fini(&site);
+    site_init(&site);
+    load(&site, GOOD_SOURCE RULE(WHERE "concurrency = 1; batch: { bytes = 9; };"));
+    rule = settings_rule(site.settings, STR("r"));
+    assert_int_equal(rule->binding.batch_size, 2000);
+    assert_int_equal(rule->binding.batch_bytes, 9);
+    assert_int_equal(rule->binding.concurrency, 1);
+    site_fini(&site);
+    descriptor->batch_changes = descriptor->concurrency = 0;
+    descriptor->batch_bytes = 0;
 }
 
 static void the_command_line_is_over_the_files(void **state)
@@ -329,6 +342,7 @@ int main(void)
         cmocka_unit_test(transforms_stand_in_their_order),
         cmocka_unit_test(a_file_that_is_not_there_is_an_error),
         cmocka_unit_test(defaults_and_values_arrive),
+        cmocka_unit_test(a_rule_that_says_nothing_has_what_suits_its_plugin),
         cmocka_unit_test(the_command_line_is_over_the_files),
         cmocka_unit_test(only_live_options_may_change_without_a_restart),
         cmocka_unit_test(rules_that_ask_alike_share_a_read),

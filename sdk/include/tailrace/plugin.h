@@ -102,6 +102,11 @@ typedef struct tr_plugin {
      * sent again later. TR_FATAL: the rule is held. Since 1.1. [worker]  */
     tr_status (*transform)(tr_self *self, const tr_batch *batch, const tr_change *change,
                            tr_doc *doc, tr_error *error);
+
+    /* What suits it where a rule says nothing: changes and bytes of a batch, batches at once.
+     * 0: what the host has for all. Since 1.1. */
+    uint32_t batch_changes, concurrency;
+    uint64_t batch_bytes;
 } tr_plugin;
 
 /* The one symbol of a plugin. Pure: the same pointer each time, to memory that is never freed.
