@@ -153,6 +153,12 @@ class TestServer {
         return where;
     }
 
+    /** Deletes one that makeDb made, before the end. */
+    async removeDb(where) {
+        await this.delete(where);
+        this.made = this.made.filter((other) => other !== where);
+    }
+
     /** Deletes what makeDb made and stops the server if it was started here. */
     async close() {
         for (const where of this.made) await this.delete(where);

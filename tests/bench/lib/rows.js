@@ -10,7 +10,7 @@ const crypto = require('node:crypto');
 const LINE = 'Nothing is lost that was acknowledged once, and "once" is a promise';
 const hash = (text) => crypto.createHash('md5').update(text).digest('hex');
 
-function makeDoc(i) {
+function makeDoc(i, lines = 5) {
     const rev = `1-${hash(`rev ${i}`)}`;
     const doc = {
         _id: `post-${String(i).padStart(8, '0')}`,
@@ -25,7 +25,7 @@ function makeDoc(i) {
         parent: null,
         body: '',
     };
-    for (let line = 0; line < 5; line++) doc.body += `${LINE} ${hash(`${i} ${line}`)}.\n`;
+    for (let line = 0; line < lines; line++) doc.body += `${LINE} ${hash(`${i} ${line}`)}.\n`;
     return doc;
 }
 
