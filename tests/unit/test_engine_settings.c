@@ -186,38 +186,6 @@ static void a_file_that_is_not_there_is_an_error(void **state)
 
 /* ---- what was meant ---- */
 
-static void defaults_and_values_arrive(void **state)
-{
-    const struct rule_settings *rule;
-    struct site site;
-
-    (void)state;
-    site_init(&site);
-    load(&site,
-         GOOD_SOURCE RULE(WHERE "batch: { size = 7; wait = \"2s\"; }; retry: { max = \"1m\"; };"
-                                "on_reject = \"skip\"; since = \"now\"; timeout = \"9s\";"));
-    rule = settings_rule(site.settings, STR("r"));
-    assert_non_null(rule);
-    assert_int_equal(rule->binding.batch_size, 7);
-    assert_int_equal(rule->binding.batch_bytes, 1 << 20);
-    assert_int_equal(rule->binding.batch_wait_ms, 2000);
-    assert_int_equal(rule->binding.retry_min_ms, 250);
-    assert_int_equal(rule->binding.retry_max_ms, 60000);
-    assert_int_equal(rule->binding.on_reject, ON_REJECT_SKIP);
-    assert_int_equal(rule->binding.max_attempts, 0);
-    assert_int_equal(rule->binding.window_rows, 10000);
-    assert_int_equal(rule->binding.commit_ms, 1000);
-    assert_int_equal(rule->since_kind, SINCE_NOW);
-    assert_int_equal(rule->timeout_ms, 9000);
-    assert_true(rule->enabled);
-    assert_true(rule->source == settings_source(site.settings, STR("f")));
-    assert_int_equal(rule->source->kind, SOURCE_FILE);
-    assert_true(str_eq(rule->source->database, STR("x")));
-    assert_int_equal(site.settings->drain_ms, 30000);
-    assert_null(settings_rule(site.settings, STR("q")));
-    site_fini(&site);
-}
-
 static void a_rule_that_says_nothing_has_what_suits_its_plugin(void **state)
 {
     static const char *const paths[] = {"sink", NULL};
@@ -248,6 +216,38 @@ static void a_rule_that_says_nothing_has_what_suits_its_plugin(void **state)
     site_fini(&site);
     descriptor->batch_changes = descriptor->concurrency = 0;
     descriptor->batch_bytes = 0;
+}
+
+static void defaults_and_values_arrive(void **state)
+{
+    const struct rule_settings *rule;
+    struct site site;
+
+    (void)state;
+    site_init(&site);
+    load(&site,
+         GOOD_SOURCE RULE(WHERE "batch: { size = 7; wait = \"2s\"; }; retry: { max = \"1m\"; };"
+                                "on_reject = \"skip\"; since = \"now\"; timeout = \"9s\";"));
+    rule = settings_rule(site.settings, STR("r"));
+    assert_non_null(rule);
+    assert_int_equal(rule->binding.batch_size, 7);
+    assert_int_equal(rule->binding.batch_bytes, 1 << 20);
+    assert_int_equal(rule->binding.batch_wait_ms, 2000);
+    assert_int_equal(rule->binding.retry_min_ms, 250);
+    assert_int_equal(rule->binding.retry_max_ms, 60000);
+    assert_int_equal(rule->binding.on_reject, ON_REJECT_SKIP);
+    assert_int_equal(rule->binding.max_attempts, 0);
+    assert_int_equal(rule->binding.window_rows, 10000);
+    assert_int_equal(rule->binding.commit_ms, 1000);
+    assert_int_equal(rule->since_kind, SINCE_NOW);
+    assert_int_equal(rule->timeout_ms, 9000);
+    assert_true(rule->enabled);
+    assert_true(rule->source == settings_source(site.settings, STR("f")));
+    assert_int_equal(rule->source->kind, SOURCE_FILE);
+    assert_true(str_eq(rule->source->database, STR("x")));
+    assert_int_equal(site.settings->drain_ms, 30000);
+    assert_null(settings_rule(site.settings, STR("q")));
+    site_fini(&site);
 }
 
 static void the_command_line_is_over_the_files(void **state)
@@ -341,8 +341,8 @@ int main(void)
         cmocka_unit_test(transforms_are_judged_each_by_itself),
         cmocka_unit_test(transforms_stand_in_their_order),
         cmocka_unit_test(a_file_that_is_not_there_is_an_error),
-        cmocka_unit_test(defaults_and_values_arrive),
         cmocka_unit_test(a_rule_that_says_nothing_has_what_suits_its_plugin),
+        cmocka_unit_test(defaults_and_values_arrive),
         cmocka_unit_test(the_command_line_is_over_the_files),
         cmocka_unit_test(only_live_options_may_change_without_a_restart),
         cmocka_unit_test(rules_that_ask_alike_share_a_read),
