@@ -110,10 +110,10 @@ static uint32_t sort_items(struct batch *batch, struct rejects *rejects)
         struct item *item = lane_pop(lane);
         int32_t status = item_status(batch, i);
 
-        if ((status == TR_OK || status == TR_SKIP) && !must_follow(again, again_count, item)) {
+        if (status == TR_SKIP || (status == TR_OK && !must_follow(again, again_count, item))) {
             settle(item, status);
         } else if (status == TR_REJECT ||
-                   (status == TR_RETRY && batch->job.items && is_poison(batch, item))) {
+                   (status == TR_RETRY && blames_each(batch) && is_poison(batch, item))) {
             rejects->messages[rejects->count] = job_message(&batch->job, i);
             rejects->items[rejects->count++] = item;
         } else {
@@ -157,13 +157,27 @@ static bool must_bisect(const struct batch *batch)
            (batch->job.status == TR_RETRY && is_poison(batch, batch->lane->head));
 }
 
+/* So many of the batch's changes wait in front of the lane. */
+static void retry(struct batch *batch, uint32_t again)
+{
+    struct lane *lane = batch->lane;
+    struct binding *binding = lane->cursor->binding;
+
+    binding->stats.retried += again;
+    free(binding->failure);
+    binding->failure = str_dup(str_c(batch->job.message));
+    if (batch->job.retry_after_ms == 0 || batch->job.message[0]) /* else: only later */
+        log_failure(batch, "batch failed: it will be sent again");
+    lane_back_off(lane, batch->job.retry_after_ms);
+}
+
 /* The common case: all of it was taken. */
 static void settle_all(struct batch *batch)
 {
     struct lane *lane = batch->lane;
 
     for (uint32_t i = 0; i < batch->count; i++)
-        settle_ok(lane_pop(lane));
+        settle(lane_pop(lane), TR_OK);
     lane->failures = 0;
     grow_limit(lane);
 }
@@ -194,14 +208,11 @@ static void apply(struct batch *batch)
     again = sort_items(batch, &rejects);
     if (found)
         acquit_others(lane);
-    if (again > 0) {
-        binding->stats.retried += again;
-        free(binding->failure);
-        binding->failure = str_dup(str_c(batch->job.message));
-        if (batch->job.retry_after_ms == 0 || batch->job.message[0]) /* else: only later */
-            log_failure(batch, "batch failed: it will be sent again");
-        lane_back_off(lane, batch->job.retry_after_ms);
-    } else {
+    if (batch->job.undecided)
+        lane->limit = again; /* those alone, for a verdict that is about them                */
+    if (again > 0 && !(batch->job.undecided && batch->job.status == TR_REJECT)) {
+        retry(batch, again);
+    } else if (again == 0) {
         lane->failures = 0;
         grow_limit(lane);
     }

@@ -18,7 +18,9 @@ bool http_wire_fits(const struct http_slot *slot)
 
     return pool->direct && !pool->signer && !pool->proxy[0] && pool->max_redirects == 0 &&
            !call->on_head && !call->on_data && !call->source &&
-           strncmp(slot->url.ptr, "http://", 7) == 0 && is_plain(buf_str(&slot->url));
+           strncmp(slot->url.ptr, "http://", 7) == 0 &&
+           /* In other letters libcurl writes a name as IDNA has it, and encodes a path. */
+           str_is_ascii(buf_str(&slot->url));
 }
 
 static void add_line(struct buf *lines, tr_str name, tr_str value)

@@ -108,10 +108,9 @@ static void request_release(struct request *request)
 {
     if (--request->on_the_way > 0)
         return;
-    list_remove(&request->link);
-    buf_fini(&request->kept);
     parcel_free(request->parcel);
-    free(request);
+    request->parcel = NULL;
+    request_give_back(request);
 }
 
 static void request_finished(struct work *work)
@@ -139,7 +138,8 @@ static void answer(struct request *request, int status, const char *error, tr_st
         .flags = flags,
     };
     parcel_report(request->parcel, &request->response);
-    buf_add_c(&request->kept, error);
+    if (error[0])
+        buf_add_c(&request->kept, error);
     request->error_len = request->kept.len;
     if (body.len > 0)
         buf_add_str(&request->kept, body);
@@ -238,7 +238,7 @@ static bool is_sendable(const tr_http_request *given)
 {
     if (!TR_ROOM(given, tr_http_request, done) || !given->done || given->url.len == 0)
         return false;
-    if (!parcel_text_is_clean(given->url) || !parcel_text_is_clean(given->method) ||
+    if (str_has_control(given->url) || str_has_control(given->method) ||
         !parcel_headers_are_clean(given->headers, given->headers_count))
         return false;
     /* The rest of the URL is judged once, where it is used: on the loop. */
@@ -250,7 +250,6 @@ static tr_status http_ext_send(tr_http_client *client, const tr_http_request *gi
 {
     struct request *request;
     struct parcel *parcel;
-    bool post;
 
     if (!is_sendable(given) || !host_on_worker(client->instance, "tr_http.send"))
         return TR_EINVAL;

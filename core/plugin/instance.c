@@ -27,7 +27,6 @@ struct instance *instance_new(const struct instance_setup *setup)
     list_init(&instance->timers);
     list_init(&instance->http_clients);
     host_init(instance);
-    instance->position = position_table(setup->plugin);
     instance->chain = chain_new(setup);
     return instance;
 }
@@ -362,6 +361,8 @@ bool instance_submit(struct instance *instance, struct job *job)
     job->batch.size = sizeof(job->batch);
     job->batch.deadline_ms = clock_ms() + instance->setup.timeout_ms;
     job->items = NULL;
+    job->undecided = false;
+    job->passage = NULL;
     job->messages = NULL;
     job->message[0] = '\0';
     job->work.run = process_work;

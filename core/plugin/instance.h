@@ -16,8 +16,6 @@
 #include "plugin/loader.h"
 #include "plugin/ticket.h"
 
-#include <tailrace/ext/position.h>
-
 struct http;
 struct secrets;
 struct instance;
@@ -73,10 +71,6 @@ void instance_reconfigure(struct instance *instance, const struct config_values 
 
 /* Hands over a batch; job->done() answers. False: it has all it can take. */
 bool instance_submit(struct instance *instance, struct job *job);
-
-/* A checkpoint is durable: told to a plugin that wants to know (tr.position/1). Only between
- * ready() and instance_stop(); copied. */
-void instance_settled(struct instance *instance, const tr_place *place);
 
 /* Batches that it has in hand. */
 uint32_t instance_inflight(struct instance *instance);

@@ -20,18 +20,10 @@ struct parcel {
 
 /* ---- what can be sent ---- */
 
-bool parcel_text_is_clean(tr_str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return false;
-    return true;
-}
-
 bool parcel_headers_are_clean(const tr_http_header *headers, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (!parcel_text_is_clean(headers[i].name) || !parcel_text_is_clean(headers[i].value))
+        if (str_has_control(headers[i].name) || str_has_control(headers[i].value))
             return false;
     return true;
 }
@@ -51,7 +43,7 @@ static bool is_sendable(const tr_http_part *part)
     if (part->url.len == 0)
         return true;
     /* The rest is judged where it is used, and by http_parts_init(). */
-    return part->bytes.len == 0 && parcel_text_is_clean(part->url) &&
+    return part->bytes.len == 0 && !str_has_control(part->url) &&
            parcel_headers_are_clean(part->headers, part->headers_count);
 }
 

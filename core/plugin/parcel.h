@@ -13,8 +13,7 @@
 
 struct parcel;
 
-/* No byte of it could end a line. */
-bool parcel_text_is_clean(tr_str text);
+/* No byte of them could end a line. */
 bool parcel_headers_are_clean(const tr_http_header *headers, uint32_t count);
 
 /* False: the request has parts that cannot be sent. `*ret_parcel` is NULL when it has none.

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tr.position/1: durable checkpoints, told to the plugins that keep books of their own. From
- * the loop to the worker, in the order in which they became durable.
+ * tr.position/1:
+ *
+ *     loop: instance_ask_position() ──inbox──▶ begin() … answer() ──▶ loop: answered()
+ *
+ * A question is in the instance's list from when it is asked until its answer is on the way to
+ * the loop. The list is behind a lock, since any thread may answer; who takes a question out of
+ * it has it. The end of an instance answers what the plugin has not.
  */
+#include "plugin/position.h"
+
 #include "base/mem.h"
-#include "base/str.h"
 #include "plugin/private.h"
+#include "json/doc.h"
 
 struct position_ask {
     struct list link; /* instance->asks                                                    */
@@ -15,9 +22,7 @@ struct position_ask {
     struct position_question question; /* its strings are behind it; answered NULL: cancelled */
     char *seq;                         /* the answer                                         */
     struct work work;
-    struct instance *instance;
-    tr_place place;
-    char text[]; /* its strings */
+    struct task task;
 };
 
 /* Zero where the plugin has nothing to say. */
@@ -32,7 +37,7 @@ static tr_position table_of(const struct instance *instance)
     return table;
 }
 
-static void tell(struct work *work)
+bool instance_has_position(const struct instance *instance)
 {
     return table_of(instance).begin != NULL;
 }
@@ -138,10 +143,12 @@ static tr_str put(char **at, tr_str text)
     return copy;
 }
 
-void instance_settled(struct instance *instance, const tr_place *place)
+struct position_ask *instance_ask_position(struct instance *instance,
+                                           const struct position_question *question)
 {
-    size_t len = place->source.len + place->db.len + place->stream.len + place->seq.len;
-    struct news *news;
+    size_t room = question->source.len + question->db.len + question->stream.len +
+                  question->seq.len;
+    struct position_ask *ask;
     char *at;
 
     if (!instance->worker || !table_of(instance).begin)

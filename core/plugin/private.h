@@ -10,8 +10,6 @@
 #include "plugin/instance.h"
 #include "plugin/workers.h"
 
-#include <tailrace/ext/position.h>
-
 #include <stdatomic.h>
 
 struct tr_config {
@@ -34,8 +32,7 @@ struct instance {
     int64_t stop_deadline_ms;
     atomic_bool broken; /* TR_FATAL: process() is not called any more                      */
     bool opened, ended; /* the plugin has a self; it was closed                            */
-    bool flushing, flush_late;   /* worker: it flushes by requests; and has no more time  */
-    const tr_position *position; /* the plugin's tr.position/1; NULL: it has none         */
+    bool flushing, flush_late; /* worker: it flushes by requests; and has no more time  */
 
     struct list timers; /* worker: timers that are set (ext_timer.c)                 */
     uint32_t timers_count;
@@ -80,9 +77,6 @@ void instance_close_here(struct instance *instance);
 /* A request or timer of the instance is over: a flush that waits for it goes on. The instance
  * may be closed when this returns. Worker. */
 void instance_came_back(struct instance *instance);
-
-/* position.c */
-const tr_position *position_table(const struct plugin *plugin);
 
 /* host.c: fills instance->host. */
 void host_init(struct instance *instance);

@@ -18,6 +18,8 @@ void job_fini(struct job *job)
     free(job->messages);
     job->items = NULL;
     job->messages = NULL;
+    passage_free(job->passage);
+    job->passage = NULL;
 }
 
 const tr_batch *job_seen(const struct job *job)

@@ -31,7 +31,7 @@ struct job {
     const char **messages; /* beside items: one for each change, NULL where `message` speaks; or
                         NULL; job_fini() frees it                                           */
 
-    bool undecided; /* items were made of a verdict on all that the plugin saw     */
+    bool undecided; /* items were made of a verdict on all that the plugin saw             */
 
     struct instance *instance;
     struct passage *passage; /* what transforms made of the batch (chain.h); NULL: nothing  */
@@ -43,6 +43,9 @@ struct job {
 };
 
 void job_fini(struct job *job);
+
+/* The batch as the plugin sees it; what its outcome is about. */
+const tr_batch *job_seen(const struct job *job);
 
 /* Why change `i` was not taken. */
 static inline const char *job_message(const struct job *job, uint32_t i)

@@ -10,6 +10,8 @@
  */
 #include "script.h"
 
+#include <tailrace/scan.h>
+
 void document_forget(lua_State *L)
 {
     lua_newtable(L);

@@ -21,7 +21,6 @@
 
 #include <tailrace/ext/doc.h>
 #include <tailrace/ext/json.h>
-#include <tailrace/scan.h>
 #include <tailrace/sdk.h>
 
 #include <lauxlib.h>

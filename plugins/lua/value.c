@@ -9,6 +9,8 @@
  */
 #include "script.h"
 
+#include <tailrace/scan.h>
+
 #include <math.h>
 
 /* ---- strings ---- */

@@ -8,6 +8,8 @@
  */
 #include "script.h"
 
+#include <tailrace/scan.h>
+
 #include <math.h>
 
 static bool write_at(lua_State *L, int idx, tr_str raw, int depth);

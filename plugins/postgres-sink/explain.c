@@ -7,29 +7,29 @@
 
 #include <tailrace/ext/explain.h>
 
-static void add_change(tr_self *self, struct text *out, uint32_t i)
+static void add_change(tr_self *self, tr_text *out, uint32_t i)
 {
     static const char *const deletes[] = {"delete ", "mark as deleted ", "skip deletion of "};
     const tr_change *change = tr_batch_at(self->bulk.batch, i);
     bool deleted = change->flags & TR_CHANGE_DELETED;
     tr_str why = tr_bulk_reason(&self->bulk, i);
 
-    text_add_c(out, deleted ? deletes[self->options.deletes] : "put ");
-    text_add(out, change->id);
-    text_add_c(out, " ");
-    text_add(out, change->rev);
+    tr_text_add_c(out, deleted ? deletes[self->options.deletes] : "put ");
+    tr_text_add(out, change->id);
+    tr_text_add_c(out, " ");
+    tr_text_add(out, change->rev);
     if (!deleted && why.len == 0) {
-        text_add_c(out, ": ");
-        text_add(out, change->doc);
+        tr_text_add_c(out, ": ");
+        tr_text_add(out, change->doc);
     }
-    text_add_c(out, why.len > 0 ? ": rejected: " : "");
-    text_add(out, why);
+    tr_text_add_c(out, why.len > 0 ? ": rejected: " : "");
+    tr_text_add(out, why);
 }
 
 static tr_status explain(tr_self *self, const tr_batch *batch,
                          void (*line)(void *user, tr_str text), void *user)
 {
-    struct text text = {0};
+    tr_text text = {0};
     tr_status status;
 
     if (plan_batch(self, batch) != TR_OK)
@@ -39,15 +39,15 @@ static tr_status explain(tr_self *self, const tr_batch *batch,
         line(user, tr_str_c(self->words));
         return TR_OK;
     }
-    text_add_c(&text, "write to ");
-    text_add(&text, tr_str_n(self->names.table.ptr, self->names.table.len));
+    tr_text_add_c(&text, "write to ");
+    tr_text_add(&text, tr_str_n(self->names.table.ptr, self->names.table.len));
     for (uint32_t i = 0; i < batch->count; i++) {
         line(user, tr_str_n(text.ptr, text.len));
-        text_clear(&text);
+        tr_text_clear(&text);
         add_change(self, &text, i);
     }
     line(user, tr_str_n(text.ptr, text.len));
-    text_fini(&text);
+    tr_text_fini(&text);
     return text.failed ? TR_EAGAIN : status;
 }
 

@@ -57,15 +57,15 @@ void names_free(tr_self *self)
     self->schema = self->table = NULL;
 }
 
-void names_add_quoted(struct text *out, tr_str name)
+void names_add_quoted(tr_text *out, tr_str name)
 {
-    text_add_c(out, "\"");
+    tr_text_add_c(out, "\"");
     for (size_t i = 0; i < name.len; i++)
-        text_add(out, name.ptr[i] == '"' ? TR_STR("\"\"") : tr_str_n(name.ptr + i, 1));
-    text_add_c(out, "\"");
+        tr_text_add(out, name.ptr[i] == '"' ? TR_STR("\"\"") : tr_str_n(name.ptr + i, 1));
+    tr_text_add_c(out, "\"");
 }
 
-static tr_status add_rendered(tr_self *self, struct text *out, const tr_template *tmpl,
+static tr_status add_rendered(tr_self *self, tr_text *out, const tr_template *tmpl,
                               const tr_batch *batch)
 {
     char name[NAME_MAX_BYTES + 1];
@@ -87,15 +87,15 @@ static tr_status add_rendered(tr_self *self, struct text *out, const tr_template
 tr_status names_make(tr_self *self, const tr_batch *batch)
 {
     struct names *names = &self->names;
-    struct text *each[] = {&names->table, &names->position, &names->replaced};
+    tr_text *each[] = {&names->table, &names->position, &names->replaced};
     tr_status status = TR_OK;
 
     for (int i = 0; i < 3 && status == TR_OK; i++) {
-        text_clear(each[i]);
+        tr_text_clear(each[i]);
         if (!self->schema)
             continue;
         status = add_rendered(self, each[i], self->schema, batch);
-        text_add_c(each[i], ".");
+        tr_text_add_c(each[i], ".");
     }
     if (status == TR_OK)
         status = add_rendered(self, &names->table, self->table, batch);
@@ -126,17 +126,17 @@ static tr_str value_of(const tr_self *self, tr_str key)
     return tr_str_n(NULL, 0);
 }
 
-void names_add_sql(tr_self *self, struct text *out, const char *pattern)
+void names_add_sql(tr_self *self, tr_text *out, const char *pattern)
 {
     for (;;) {
         size_t plain = strcspn(pattern, "{"), len;
 
-        text_add(out, tr_str_n(pattern, plain));
+        tr_text_add(out, tr_str_n(pattern, plain));
         pattern += plain;
         if (!pattern[0])
             return;
         len = strcspn(++pattern, "}");
-        text_add(out, value_of(self, tr_str_n(pattern, len)));
+        tr_text_add(out, value_of(self, tr_str_n(pattern, len)));
         pattern += len + 1;
     }
 }

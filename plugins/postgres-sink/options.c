@@ -130,7 +130,7 @@ static tr_status load_columns(tr_self *self, const tr_config *config, tr_error *
 {
     for (int i = 0; i < COLUMNS; i++) {
         tr_value value = {.size = sizeof(value)};
-        struct text quoted = {0};
+        tr_text quoted = {0};
         char path[32];
 
         snprintf(path, sizeof(path), "columns.%s", column_options[i].name);
@@ -139,8 +139,8 @@ static tr_status load_columns(tr_self *self, const tr_config *config, tr_error *
         if (value.s.len == 0 || value.s.len > 63)
             return tr_fail(error, TR_EINVAL, "%s is no name of a column", path);
         names_add_quoted(&quoted, value.s);
-        if (!text_end(&quoted)) {
-            text_fini(&quoted);
+        if (!tr_text_end(&quoted)) {
+            tr_text_fini(&quoted);
             return tr_fail(error, TR_EAGAIN, "out of memory");
         }
         self->columns[i] = quoted.ptr;

@@ -10,7 +10,7 @@
  *     write.c          a group of changes as one statement
  *     replay.c         dead letters that are sent again
  *     explain.c        tr.explain/1
- *     text.c           a text that grows
+ *     array.c          arrays of texts as PostgreSQL takes them
  *
  * Why each change is written once, whatever is cut off where:
  *
@@ -43,13 +43,15 @@
 #ifndef PG_H
 #define PG_H
 
-#include "text.h"
+#include "array.h"
 
 #include <tailrace/bulk.h>
 #include <tailrace/ext/secrets.h>
 #include <tailrace/ext/template.h>
 
 #include <libpq-fe.h>
+
+#include <stdbool.h>
 
 enum { WORDS_MAX = 224, OWNER_MAX = 40 };
 
@@ -67,7 +69,7 @@ struct options {
 
 /* The tables of a batch, quoted: they stand in statements as they are. */
 struct names {
-    struct text table, position, replaced;
+    tr_text table, position, replaced;
 };
 
 struct tr_self {
@@ -81,7 +83,7 @@ struct tr_self {
     char owner[OWNER_MAX];       /* of this connection                                    */
     tr_bulk bulk;
     struct names names;
-    struct text sql;
+    tr_text sql;
     uint32_t most; /* changes of a statement, as the server gets done in time; 0: no limit */
     bool late;     /* the last statement was given up for its time                        */
     char words[WORDS_MAX]; /* what went wrong last                                  */
@@ -105,9 +107,9 @@ tr_status names_compile(tr_self *self, tr_error *error);
 tr_status names_make(tr_self *self, const tr_batch *batch);
 void names_free(tr_self *self);
 /* Appends a quoted identifier. */
-void names_add_quoted(struct text *out, tr_str name);
+void names_add_quoted(tr_text *out, tr_str name);
 /* Appends a statement, with {table}, {position}, {replaced} and the names of columns in it. */
-void names_add_sql(tr_self *self, struct text *out, const char *pattern);
+void names_add_sql(tr_self *self, tr_text *out, const char *pattern);
 
 /* session.c [worker] */
 int64_t now_ms(void);
@@ -124,7 +126,7 @@ struct params {
     int lengths[PARAMS_MAX], formats[PARAMS_MAX];
 };
 void params_add_text(struct params *params, const char *value);
-void params_add_array(struct params *params, const struct text *array);
+void params_add_array(struct params *params, const tr_text *array);
 
 /* Runs self->sql; PQclear() the result. NULL: there is none, the connection is closed, and
  * self->words says why. */

@@ -127,10 +127,10 @@ static void pg_close(tr_self *self)
     session_close(self);
     options_free(self);
     tr_bulk_fini(&self->bulk);
-    text_fini(&self->names.table);
-    text_fini(&self->names.position);
-    text_fini(&self->names.replaced);
-    text_fini(&self->sql);
+    tr_text_fini(&self->names.table);
+    tr_text_fini(&self->names.position);
+    tr_text_fini(&self->names.replaced);
+    tr_text_fini(&self->sql);
     free(self);
 }
 

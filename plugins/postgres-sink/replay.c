@@ -58,7 +58,7 @@ static bool sift(tr_self *self, uint32_t i, int64_t deadline_ms)
         values[k] = strndup(given[k].len > 0 ? given[k].ptr : "", given[k].len);
         params_add_text(&params, values[k]);
     }
-    text_clear(&self->sql);
+    tr_text_clear(&self->sql);
     names_add_sql(self, &self->sql, sql);
     if (session_open(self, deadline_ms))
         result = session_run(self, &params, deadline_ms);

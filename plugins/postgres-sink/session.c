@@ -149,8 +149,8 @@ static bool introduce(tr_self *self, int64_t deadline_ms)
         left = self->options.timeout_ms;
     snprintf(timeout, sizeof(timeout), "%d", left > 0 ? (int)left : 1);
     params_add_text(&params, timeout);
-    text_clear(&self->sql);
-    text_add_c(&self->sql, sql);
+    tr_text_clear(&self->sql);
+    tr_text_add_c(&self->sql, sql);
     result = session_run(self, &params, deadline_ms);
     if (result && PQntuples(result) == 1)
         snprintf(self->owner, sizeof(self->owner), "%s", PQgetvalue(result, 0, 0));
@@ -189,7 +189,7 @@ void params_add_text(struct params *params, const char *value)
     params->lengths[i] = params->formats[i] = 0;
 }
 
-void params_add_array(struct params *params, const struct text *array)
+void params_add_array(struct params *params, const tr_text *array)
 {
     int i = params->count++;
 
@@ -216,7 +216,7 @@ static bool exchange(tr_self *self, int64_t deadline_ms)
 
 PGresult *session_run(tr_self *self, const struct params *params, int64_t deadline_ms)
 {
-    const char *sql = text_end(&self->sql);
+    const char *sql = tr_text_end(&self->sql);
     PGresult *result = NULL, *next;
 
     if (!sql) {

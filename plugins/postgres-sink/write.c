@@ -98,16 +98,16 @@ const char *write_statement(const tr_self *self)
 /* ---- parameters ---- */
 
 struct arrays {
-    struct text ids, revs, docs, seqs, kinds;
+    tr_text ids, revs, docs, seqs, kinds;
 };
 
 static void arrays_fini(struct arrays *arrays)
 {
-    text_fini(&arrays->ids);
-    text_fini(&arrays->revs);
-    text_fini(&arrays->docs);
-    text_fini(&arrays->seqs);
-    text_fini(&arrays->kinds);
+    tr_text_fini(&arrays->ids);
+    tr_text_fini(&arrays->revs);
+    tr_text_fini(&arrays->docs);
+    tr_text_fini(&arrays->seqs);
+    tr_text_fini(&arrays->kinds);
 }
 
 /* An empty text, where NULL would be another thing. */
@@ -145,8 +145,8 @@ static void add_with_passed(const tr_bulk *bulk, struct arrays *arrays, uint32_t
 
 static bool arrays_make(const tr_bulk *bulk, struct arrays *arrays)
 {
-    struct text *each[] = {&arrays->ids, &arrays->revs, &arrays->docs, &arrays->seqs,
-                           &arrays->kinds};
+    tr_text *each[] = {&arrays->ids, &arrays->revs, &arrays->docs, &arrays->seqs,
+                       &arrays->kinds};
     bool failed = false;
 
     for (int i = 0; i < 5; i++)
@@ -194,7 +194,7 @@ static enum verdict run(tr_self *self, const char *pattern, const struct params 
 
     if (!session_open(self, deadline_ms))
         return VERDICT_LATER;
-    text_clear(&self->sql);
+    tr_text_clear(&self->sql);
     names_add_sql(self, &self->sql, pattern);
     result = session_run(self, params, deadline_ms);
     *ret_none = PQntuples(result) == 0;
@@ -221,7 +221,7 @@ static enum verdict make_tables(tr_self *self, int64_t deadline_ms)
     enum verdict verdict = VERDICT_DONE;
 
     if (!self->options.create_table) {
-        text_clear(&self->sql);
+        tr_text_clear(&self->sql);
         snprintf(self->words + strlen(self->words), sizeof(self->words) - strlen(self->words),
                  "; make it, or set create_table = true");
         return VERDICT_LATER;

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pure parts of the plugin bulk-sink: JSON walked as text, documents without some of their
- * members, and what is sent of a document that a transform has changed.
+ * The pure parts of the plugin bulk-sink: documents without some of their members, and what is
+ * sent of a document that a transform has changed.
  */
 #include "../../plugins/bulk-sink/plan.c"
-#include "../../plugins/bulk-sink/scan.c"
 #include "../../plugins/bulk-sink/splice.c"
-#include "../../plugins/bulk-sink/text.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +28,8 @@ static void release(tr_str text)
 {
     free((char *)(uintptr_t)text.ptr);
 }
+
+/* ---- splicing ---- */
 
 static void assert_copy(const char *doc, unsigned without, const char *wanted)
 {
@@ -139,16 +139,16 @@ static void assert_sent(const char *doc, uint32_t flags, int32_t attachments, co
     tr_batch batch = {.changes = &change, .count = 1, .stride = sizeof(change)};
     tr_self self = {.options.attachments = attachments};
     struct job job = {.self = &self, .batch = &batch};
-    struct text out = {0};
+    tr_text out = {0};
     struct splice splice;
 
     assert_true(splice_read(tr_str_c(copy), &splice));
     assert_int_equal(plan_add_transformed(&job, &out, 0, &splice), wanted != NULL);
     if (wanted) {
-        text_add(&out, tr_str_n("", 1));
+        tr_text_add(&out, tr_str_n("", 1));
         assert_string_equal(out.ptr, wanted);
     }
-    text_fini(&out);
+    tr_text_fini(&out);
 }
 
 #define HISTORY "\"_revisions\":{\"start\":2,\"ids\":[\"b\",\"a\"]}"

@@ -250,6 +250,25 @@ static void defaults_and_values_arrive(void **state)
     site_fini(&site);
 }
 
+static void transforms_stand_in_their_order(void **state)
+{
+    struct instance_setup setup;
+    struct site site;
+    tr_value value = {.size = sizeof(value)};
+
+    (void)state;
+    site_init(&site);
+    load(&site, GOOD_SOURCE RULE(WHERE "transforms = ("
+                                       "{ plugin = \"pass\"; options: { where = \"one\"; }; },"
+                                       "{ plugin = \"pass\"; options: { where = \"two\"; }; }"
+                                       ");"));
+    setup = settings_instance(&site.settings->rules[0]);
+    assert_int_equal(setup.transforms_count, 2);
+    assert_int_equal(config_values_get(setup.transforms[1].options, "where", 0, &value), TR_OK);
+    assert_true(str_eq(value.s, STR("two")));
+    site_fini(&site);
+}
+
 static void the_command_line_is_over_the_files(void **state)
 {
     struct site site;

@@ -30,12 +30,22 @@ static inline const char *tr_scan_skip_space_(const char *at, const char *end)
     return at;
 }
 
-/* `at` is behind the opening quote; returns where the closing one stands, or NULL. */
+/* `at` is behind the opening quote; returns where the closing one stands, or NULL: the first
+ * that has no odd number of backslashes in front of it. */
 TR_UNUSED_ static const char *tr_scan_string_end_(const char *at, const char *end)
 {
-    while (at < end && *at != '"')
-        at += *at == '\\' ? 2 : 1;
-    return at < end ? at : NULL;
+    const char *begin = at;
+
+    while ((at = (const char *)memchr(at, '"', (size_t)(end - at))) != NULL) {
+        const char *slashes = at;
+
+        while (slashes > begin && slashes[-1] == '\\')
+            slashes--;
+        if ((at - slashes) % 2 == 0)
+            return at;
+        at++;
+    }
+    return NULL;
 }
 
 /* Behind an object or array that begins at `at`, or NULL. */

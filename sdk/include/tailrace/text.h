@@ -69,6 +69,15 @@ TR_UNUSED_ static int32_t tr_text_reserve(tr_text *text, size_t more)
     return 1;
 }
 
+/* Puts a NUL behind it that does not count; NULL: memory was lacking, now or before. */
+TR_UNUSED_ static const char *tr_text_end(tr_text *text)
+{
+    if (!tr_text_reserve(text, 1) || text->failed)
+        return NULL;
+    text->ptr[text->len] = '\0';
+    return text->ptr;
+}
+
 TR_UNUSED_ static void tr_text_add(tr_text *text, tr_str value)
 {
     if (value.len == 0 || !tr_text_reserve(text, value.len))

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tr.position/1, offered by a plugin: it is told where the rule stands on a stream, for books
- * of its own, such as the `_local` documents of a replication.
+ * tr.position/1: for plugins that keep a position of their own, as a replicator does in the
+ * databases that it copies between.
  *
- * A plugin cannot know that by its batches: with several of them in flight a later change may
- * be settled before an earlier one was sent, and changes that the rule leaves out it never
- * sees.
+ * A plugin offers a tr_position through its get_ext(). Before the host reads a stream for an
+ * instance it asks where to begin, and tells of what it has of its own; after each checkpoint
+ * it tells how far all is settled. The host offers a tr_position_host by the same id, for
+ * answers.
+ *
+ * Positions are seqs, raw JSON and opaque: one may be kept, given back and compared for being
+ * the same bytes, and nothing else.
  */
 #ifndef TAILRACE_EXT_POSITION_H
 #define TAILRACE_EXT_POSITION_H
@@ -18,8 +22,8 @@ extern "C" {
 
 #define TR_EXT_POSITION "tr.position/1"
 
-/* A position on a stream; the names are those of tr_batch. */
-typedef struct tr_place {
+/* A stream that is about to be read. Strings live until begin() returns. */
+typedef struct tr_begin {
     uint32_t size;
     int32_t has_checkpoint; /* 1: `seq` is the host's checkpoint, or where someone asked the
                                rule to begin again; 0: where the rule says that it begins  */
@@ -54,6 +58,15 @@ typedef struct tr_position {
      * as the rule's commit.interval, and all of them before flush().            [worker] */
     void (*settled)(tr_self *self, const tr_place *place);
 } tr_position;
+
+/* Offered by the host. */
+typedef struct tr_position_host {
+    uint32_t size;
+
+    /* Begin at `seq` (copied); empty: where the host would. TR_ESTALE: nobody waits for it any
+     * more. TR_EINVAL: it is not a JSON value, or null; the question stays open.   [any] */
+    tr_status (*answer)(const tr_host *host, uint64_t question, tr_str seq);
+} tr_position_host;
 
 #ifdef __cplusplus
 }
