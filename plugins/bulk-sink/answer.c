@@ -27,10 +27,12 @@ struct row {
 static void adapt(struct job *job, bool good)
 {
     tr_self *self = job->self;
+    uint32_t half = job->bulk.group_count > 1 ? job->bulk.group_count / 2 : 1;
 
-    if (!good)
-        self->most = job->bulk.group_count > 1 ? job->bulk.group_count / 2 : 1;
-    else if (self->most > 0 && (self->most += 16) > 100000)
+    /* Of several under way the smallest that was too much counts. */
+    if (!good && (self->most == 0 || half < self->most))
+        self->most = half;
+    else if (good && self->most > 0 && (self->most += 16) > 100000)
         self->most = 0;
 }
 
