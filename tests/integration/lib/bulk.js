@@ -24,12 +24,14 @@ const posts = (target) => target.requests.filter((req) => req.path.endsWith('/_b
 const lettersOf = async (site) => (await site.command(['dead-letter', 'list'])).dead_letters;
 
 function bulkBench(couch) {
-    /* A rule; attempts are fast, so that tests are. */
+    /* A rule; attempts are fast, so that tests are, and one batch is under way at a time, so that
+     * which request is the first is known. */
     function toBulk(db, options, rule) {
         return {
             source: 'main',
             databases: [db],
             plugin: 'bulk-sink',
+            concurrency: 1,
             retry: { min: '5ms', max: '100ms' },
             ...rule,
             options: { source_url: serverUrl(couch), ...options },
