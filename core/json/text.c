@@ -3,6 +3,7 @@
  * JSON strings in and out: escapes decoded, escapes written. The functions of json/value.h that
  * are about text; any thread.
  */
+#include "json/block.h"
 #include "json/lex.h"
 #include "json/value.h"
 
@@ -16,15 +17,15 @@ bool json_decode(tr_str raw, struct arena *arena, tr_str *ret_text)
     if (raw.len < 2)
         return false;
     end = raw.ptr + raw.len;
-    if (json_lex_string(&at, end) != LEX_DONE || at != end)
-        return false;
     inner = str_n(raw.ptr + 1, raw.len - 2);
-    at = inner.ptr;
-    end = at + inner.len;
-    if (!memchr(at, '\\', inner.len)) {
+    if (*at == '"' && end[-1] == '"' && json_plain(at + 1, end) == end - 1) {
         *ret_text = inner;
         return true;
     }
+    if (json_lex_string(&at, end) != LEX_DONE || at != end)
+        return false;
+    at = inner.ptr;
+    end = at + inner.len;
     text = arena_alloc(arena, inner.len); /* no escape is shorter than what it means */
     while (at < end) {
         char piece[4];

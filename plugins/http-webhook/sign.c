@@ -9,7 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-enum { SHA256_SIZE = 32 };
+enum { HASH_SIZE = 32 }; /* of both algorithms                                            */
 
 struct hasher {
     EVP_MD *algorithm;
@@ -39,7 +39,8 @@ struct hasher *hasher_new(void)
 
     if (!hasher)
         return NULL;
-    hasher->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    /* Most of what is hashed is one block of it, and two of SHA-256. */
+    hasher->algorithm = EVP_MD_fetch(NULL, "SHA512-256", NULL);
     hasher->context = EVP_MD_CTX_new();
     if (hasher->algorithm && hasher->context &&
         EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL))
@@ -96,7 +97,7 @@ void hasher_add(struct hasher *hasher, tr_str text)
 
 void hasher_end(struct hasher *hasher, struct digest *ret_digest)
 {
-    unsigned char whole[SHA256_SIZE];
+    unsigned char whole[HASH_SIZE];
 
     EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len);
     EVP_DigestFinal_ex(hasher->context, whole, NULL);
@@ -139,7 +140,7 @@ void signer_free(struct signer *signer)
 bool signer_sign(struct signer *signer, const char *timestamp, tr_str payload,
                  char ret_signature[SIGNATURE_MAX])
 {
-    unsigned char mac[SHA256_SIZE];
+    unsigned char mac[HASH_SIZE];
     size_t size = 0;
     int at;
 
