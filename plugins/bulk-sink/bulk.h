@@ -66,6 +66,7 @@ enum kind { KIND_INSERT, KIND_UPDATE, KIND_DELETE };
 struct item {
     uint8_t kind;
     uint8_t looks;  /* how often the target was asked about it                           */
+    bool is_first;  /* a first revision: it is sent as it came, and the source not asked */
     bool must_look; /* before it is posted, the target is to be asked what it has        */
     bool knows;     /* it was asked: `rev` is what the document has there; empty: nothing */
     bool in_group;  /* it is in the request under way, and no answer spoke of it yet     */
@@ -147,6 +148,8 @@ bool plan_add_copy(struct job *job, tr_text *out, const struct splice *splice);
 /* The same with the change's own document, which a transform has made of that revision. */
 bool plan_add_transformed(struct job *job, tr_text *out, uint32_t i,
                           const struct splice *splice);
+/* The document of a change as it came, with the history of a first revision. */
+void plan_add_first(struct job *job, tr_text *out, uint32_t i);
 /* Whether the target's document is that of the change already. */
 bool plan_is_same(struct job *job, uint32_t i, tr_str there);
 
@@ -191,7 +194,11 @@ bool request_is_error(const tr_http_response *response, const char *name);
 bool look_is_needed(const struct job *job);
 void look_send(struct job *job);
 void look_add_body(struct job *job, tr_text *out);
+/* Asks the source and posts what it answers, or posts at once where that is not needed. */
 void fetch_send(struct job *job);
+bool fetch_is_needed(const struct job *job);
+/* Appends the documents that are sent without asking, behind a '[' or other documents. */
+void fetch_add_firsts(struct job *job, tr_text *out);
 void fetch_add_body(struct job *job, tr_text *out);
 void fetch_add_path(const struct job *job, tr_text *out);
 /* How many documents the source shall be asked for at once; 0: no limit. */

@@ -75,7 +75,7 @@ static void print_posts(struct printer *printer, struct job *job)
     end_line(printer);
 }
 
-static void print_copies(struct printer *printer, struct job *job)
+static void print_questions(struct printer *printer, struct job *job)
 {
     tr_text path = {0};
 
@@ -87,8 +87,20 @@ static void print_copies(struct printer *printer, struct job *job)
     tr_text_fini(&path);
     fetch_add_body(job, &printer->text);
     end_line(printer);
+}
+
+static void print_copies(struct printer *printer, struct job *job)
+{
+    bool asks = fetch_is_needed(job);
+
+    if (asks)
+        print_questions(printer, job);
     print_request(printer, &job->target, "/_bulk_docs");
-    tr_text_add_c(&printer->text, "{\"new_edits\":false,\"docs\":[(what the source answers)]}");
+    tr_text_add_c(&printer->text, "{\"new_edits\":false,\"docs\":[");
+    fetch_add_firsts(job, &printer->text);
+    if (asks)
+        tr_text_add_c(&printer->text, " (what the source answers)");
+    tr_text_add_c(&printer->text, "]}");
     end_line(printer);
 }
 

@@ -4,10 +4,12 @@
  * documents have none, and one that is sent without becomes a branch without ancestors, which
  * conflicts with all that the target has of it.
  *
- * Each revision that the row names is asked for, the winner or with the rule's all_leaves every
- * one, and no newer one in its place: conditions and transforms have seen this one. What the
- * source does not have any more is asked for once again, with latest: if there is something
- * newer of its branch it was replaced meanwhile, and the newer state comes by the feed.
+ * A first revision has no history: it goes as it came with the row, and nobody is asked for it.
+ * Of all others each revision that the row names is asked for, the winner or with the rule's
+ * all_leaves every one, and no newer one in its place: conditions and transforms have seen this
+ * one. What the source does not have any more is asked for once again, with latest: if there is
+ * something newer of its branch it was replaced meanwhile, and the newer state comes by the
+ * feed.
  *
  *     _bulk_get ──▶ documents ──▶ body ──▶ POST _bulk_docs
  *         │            ▲ └─ missing ──▶ _bulk_get?latest ──▶ settled, or a dead letter
@@ -29,7 +31,7 @@ static bool is_wanted(const struct job *job, uint32_t i)
 {
     const struct item *item = &job->items[i];
 
-    return job_waits(job, i) && !item->unclear &&
+    return job_waits(job, i) && !item->unclear && !item->is_first &&
            (!job->newest || (item->missing && !item->fetched));
 }
 
@@ -171,16 +173,45 @@ uint32_t fetch_most(const tr_self *self)
     return now_ms() < self->singles_until_ms ? SINGLES_MAX : 0;
 }
 
+bool fetch_is_needed(const struct job *job)
+{
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        if (!job->items[job->bulk.group[k]].is_first)
+            return true;
+    return false;
+}
+
+void fetch_add_firsts(struct job *job, tr_text *out)
+{
+    size_t len = 64;
+
+    for (uint32_t k = 0; k < job->bulk.group_count; k++)
+        if (job->items[job->bulk.group[k]].is_first)
+            len += tr_batch_at(job->batch, job->bulk.group[k])->raw.len + 128;
+    tr_text_reserve(out, len); /* so that it is written once */
+    for (uint32_t k = 0; k < job->bulk.group_count; k++) {
+        if (!job->items[job->bulk.group[k]].is_first)
+            continue;
+        add_comma(out);
+        plan_add_first(job, out, job->bulk.group[k]);
+    }
+}
+
 void fetch_send(struct job *job)
 {
     for (uint32_t k = 0; k < job->bulk.group_count; k++) {
         struct item *item = &job->items[job->bulk.group[k]];
-        item->fetched = item->missing = item->unclear = item->sent = item->replaced = false;
+        item->missing = item->unclear = item->replaced = false;
+        item->fetched = item->sent = item->is_first;
     }
     job->newest = false;
     tr_text_clear(&job->body);
     tr_text_add_c(&job->body, "{\"new_edits\":false,\"docs\":[");
-    ask(job);
+    fetch_add_firsts(job, &job->body);
+    if (fetch_is_needed(job))
+        ask(job);
+    else
+        finish_pass(job);
 }
 
 /* ---- the end of a pass ---- */

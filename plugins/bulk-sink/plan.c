@@ -67,6 +67,29 @@ static const char *flaw_of(struct job *job, const tr_change *change, enum kind k
     return flaw_of_doc(job, change, kind);
 }
 
+static bool is_one_leaf(tr_str revs)
+{
+    tr_scan scan;
+    tr_str key, leaf;
+
+    return tr_scan_open(&scan, revs, '[') && tr_scan_next(&scan, &key, &leaf) == 1 &&
+           tr_scan_next(&scan, &key, &leaf) == 0;
+}
+
+/* Whether the row has all that the source could tell: a first revision has no history. */
+static bool is_first(const tr_change *change)
+{
+    const unsigned needed = SPLICE_ID | SPLICE_REV;
+    struct splice doc;
+
+    return starts(change->rev, "1-") && (change->flags & TR_CHANGE_HAS_DOC) &&
+           !(change->flags & TR_CHANGE_TRANSFORMED) && is_one_leaf(change->revs) &&
+           splice_read(change->doc, &doc) && (doc.has & needed) == needed &&
+           !(doc.has & (SPLICE_ATTACHMENTS | SPLICE_REVISIONS)) &&
+           doc.rev.len == change->rev.len + 2 &&
+           memcmp(doc.rev.ptr + 1, change->rev.ptr, change->rev.len) == 0;
+}
+
 void plan_item(struct job *job, uint32_t i)
 {
     const struct options *options = &job->self->options;
@@ -76,6 +99,7 @@ void plan_item(struct job *job, uint32_t i)
     const char *flaw;
 
     *item = (struct item){.kind = (uint8_t)kind};
+    item->is_first = !options->new_edits && is_first(change);
     item->must_look = options->new_edits && kind != KIND_INSERT &&
                       options->on_conflict == CONFLICT_OVERWRITE;
     if (kind == KIND_DELETE && options->deletes == DELETES_SKIP) {
@@ -157,6 +181,18 @@ bool plan_add_copy(struct job *job, tr_text *out, const struct splice *doc)
     tr_text_add_c(out, "{");
     add_rest(out, doc, dropped(job->self));
     return true;
+}
+
+void plan_add_first(struct job *job, tr_text *out, uint32_t i)
+{
+    const tr_change *change = tr_batch_at(job->batch, i);
+    tr_str hash = tr_str_n(change->rev.ptr + 2, change->rev.len - 2);
+    struct splice doc;
+
+    (void)splice_read(change->doc, &doc); /* it passed plan_item() */
+    add_member(out, job->self->json, "{\"_revisions\":{\"start\":1,\"ids\":[", hash);
+    tr_text_add_c(out, "]},");
+    add_rest(out, &doc, 0);
 }
 
 /* Of the source's attachments those that the document still names. */

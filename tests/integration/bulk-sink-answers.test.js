@@ -11,7 +11,7 @@ const fs = require('node:fs');
 const { startTestServer } = require('../lib/couch');
 const { startReceiver } = require('../lib/receiver');
 const { makeSite, passwordsOf } = require('./lib/site');
-const { dbOf, fill, makeFilled, put, putLeaves, remove } = require('./lib/docs');
+const { dbOf, fill, makeFilled, put, putLeaves, remove, revise } = require('./lib/docs');
 const { bulkBench, serverUrl, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
 
 let couch;
@@ -323,6 +323,7 @@ test('without new_edits silence is a yes in a whole answer about what was sent',
 test('an answer of the source is gone by as far as it goes', async (t) => {
     const to = await couch.makeDb();
     const { db, ids, where } = await makeFilled(couch, 3);
+    await revise(couch, where, ids);
     const whole = async (body) => (await couch.post(`${where}/_bulk_get?revs=true`, body)).json;
     const answers = [
         async (body) => ({ body: JSON.stringify(await whole(body)).slice(0, -3) }),
@@ -364,6 +365,33 @@ test('an answer of the source is gone by as far as it goes', async (t) => {
     assert.match(run.stderr, /leaves out/);
     assert.deepEqual(await leavesOf(to), await leavesOf(where));
     assert.deepEqual(await lettersOf(site), []);
+});
+
+test('the source is not asked for what has no history', async (t) => {
+    const to = await couch.makeDb();
+    const { db, ids, where } = await makeFilled(couch, 30, { make: (id) => ({ text: id }) });
+    await putLeaves(couch, where, [
+        { _id: 'gone', _rev: REV(1, 'a'), _deleted: true, why: 'spam' },
+    ]);
+    await revise(couch, where, ids.slice(0, 2));
+    await put(couch, where, 'file', { _attachments: { a: { data: 'eHl6' } } });
+    await putLeaves(couch, where, [{ _id: ids[2], _rev: REV(1, 'f'), text: 'other' }]);
+    const source = await startReceiver({
+        reply: async (req) => ({ body: (await couch.post(req.url, req.json())).json }),
+    });
+    t.after(() => source.close());
+    const site = siteTo(
+        t,
+        db,
+        { url: urlOf(couch, to), new_edits: false, source_url: source.url },
+        { all_leaves: true },
+    );
+    await site.once();
+    assert.deepEqual(await leavesOf(to), await leavesOf(where));
+    assert.deepEqual(await docsOf(to), await docsOf(where));
+    assert.equal((await couch.get(`${to}/gone?rev=${REV(1, 'a')}`)).json.why, 'spam');
+    const asked = source.requests.flatMap((req) => req.json().docs.map(({ id }) => id));
+    assert.deepEqual([...new Set(asked)].sort(), [...ids.slice(0, 3), 'file'].sort());
 });
 
 /* A rule from the rows of a file, whose documents are asked for at the server `source`. */
@@ -451,6 +479,7 @@ for (const [status, body] of [
     test(`a source without _bulk_get (${status}) is read document by document`, async (t) => {
         const to = await couch.makeDb();
         const { db, where, ids } = await makeFilled(couch, 150);
+        await revise(couch, where, ids.slice(2));
         await put(couch, where, encodeURIComponent('ä/?&'), {
             _attachments: { a: { data: 'eHl6' } },
         });

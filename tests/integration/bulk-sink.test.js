@@ -367,6 +367,9 @@ test('explain shows the requests', async (t) => {
     assert.match(copy, /\/any\/_bulk_get\?revs=true&attachments=true/);
     assert.match(copy, /\{"docs":\[\{"id":"a","rev":"3-x"\}\]\}/);
     assert.match(copy, /"new_edits":false/);
+    const first = await show({ _id: 'a', _rev: '1-x', v: 1 }, { new_edits: false });
+    assert.doesNotMatch(first, /_bulk_get/);
+    assert.match(first, /\[\{"_revisions":\{"start":1,"ids":\["x"\]\},"_id":"a",/);
 });
 
 for (const [what, options, pattern] of [

@@ -36,6 +36,16 @@ async function makeFilled(couch, count, { name, make, prefix } = {}) {
     return { where, db: dbOf(where), ids };
 }
 
+/* Writes them once more: a second revision has a history. */
+async function revise(couch, where, ids) {
+    const { rows } = (
+        await couch.post(`${where}/_all_docs?include_docs=true`, { keys: ids })
+    ).json;
+    const docs = rows.map(({ doc }) => doc);
+    const answer = await couch.post(`${where}/_bulk_docs`, { docs });
+    if (answer.status !== 201) throw new Error(answer.text);
+}
+
 async function put(couch, where, id, doc = {}) {
     const answer = await couch.put(`${where}/${id}`, doc);
     if (answer.status !== 201) throw new Error(`${where}/${id}: ${answer.text}`);
@@ -68,4 +78,4 @@ async function replaceDb(couch, where, ids) {
     await fill(couch, where, ids);
 }
 
-module.exports = { dbOf, names, fill, makeFilled, put, remove, putLeaves, replaceDb };
+module.exports = { dbOf, names, fill, makeFilled, revise, put, remove, putLeaves, replaceDb };
