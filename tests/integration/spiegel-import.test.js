@@ -166,6 +166,9 @@ test('a database that was made anew since is read from its beginning', async (t)
     const db = await makeFilled(couch, 3, { name: named('anew') });
     await spiegel.onChange('anew', rule(api, `^${db.db}$`));
     await spiegel.listener(db.db, { last_seq: await endOf(couch, db.where) });
+    const second = () => Math.floor(Date.now() / 1000); // incarnations tell no more
+    const listened = second();
+    await waitFor(() => second() > listened, 'the next second');
     await replaceDb(couch, db.where, names(2, 'new'));
     await spiegel.stop();
     const site = makeSite(t, couch, { main: documentsOf(spiegel) });

@@ -75,7 +75,7 @@ async function request(url, options) {
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Asks until the answer is truthy; fails with `what` after `ms`. */
-async function waitFor(check, what = 'a condition', ms = 20000) {
+async function waitFor(check, what = 'a condition', ms = 60000) {
     const end = Date.now() + ms;
     for (;;) {
         const value = await check();
