@@ -24,8 +24,10 @@ void signals_block(void)
     sigset_t set;
 
     fill(&set);
-    /* Never read: a socket that the other side closed is told by EPIPE. */
+    /* Never read: a socket that the other side closed is told by EPIPE, a file at its limit
+     * (ulimit -f) by EFBIG. */
     sigaddset(&set, SIGPIPE);
+    sigaddset(&set, SIGXFSZ);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
