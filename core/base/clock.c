@@ -3,6 +3,7 @@
  * Time. Any thread.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -22,7 +23,7 @@ int64_t clock_ms(void)
 
 int64_t clock_wall_ms(void)
 {
-    return read_ms(CLOCK_REALTIME);
+    return read_ms(CLOCK_REALTIME) + FAILPOINT_STEP("clock.wall");
 }
 
 void clock_format(int64_t wall_ms, char text[CLOCK_TEXT])

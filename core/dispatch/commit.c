@@ -5,6 +5,7 @@
  * late and never early: its watermark is read when the commit is made, after the effects.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "dispatch/private.h"
 #include "observe/log.h"
@@ -63,6 +64,7 @@ static void commit_done(struct store_commit *done)
     struct checkpoint_commit *commit = list_entry(done, struct checkpoint_commit, commit);
     struct binding *binding = commit->binding;
 
+    FAILPOINT("dispatch.checkpoint.durable");
     binding->commits--;
     if (done->status == STORE_FULL)
         commit_again(binding);
@@ -141,6 +143,7 @@ static void flush_some(struct binding *binding)
         free(commit);
         return;
     }
+    FAILPOINT("dispatch.checkpoint.ready");
     binding->commits++;
     store_commit_submit(binding->setup.store, &commit->commit);
 }

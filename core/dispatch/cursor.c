@@ -4,6 +4,7 @@
  * in lanes. Those that matched are pending until they are settled; the position that may be
  * committed is the one just before the first of them.
  */
+#include "base/failpoint.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "dispatch/private.h"
@@ -189,7 +190,7 @@ static const char *judge(struct binding *binding, const tr_change *change, bool 
     switch (matcher_test(binding->setup.matcher, change, error)) {
     case VERDICT_MATCH: return NULL;
     case VERDICT_NO_MATCH: *ret_matches = false; return NULL;
-    default: return error->text;
+    default: *ret_matches = !PLANTED("regex_error_no_match"); return error->text;
     }
 }
 
@@ -272,7 +273,7 @@ tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal)
 {
     const struct item *first;
 
-    if (list_empty(&cursor->pending)) {
+    if (list_empty(&cursor->pending) || PLANTED("checkpoint_before_ack")) {
         *ret_ordinal = cursor->received_ordinal;
         return buf_str(&cursor->received);
     }

@@ -6,6 +6,7 @@
  * and what comes behind it waits.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "dispatch/private.h"
@@ -186,6 +187,7 @@ bool lane_send(struct lane *lane)
         free(batch);
         return false;
     }
+    FAILPOINT("dispatch.sent");
     lane->sent = batch;
     lane->waited = false;
     binding->inflight++;

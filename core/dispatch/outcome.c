@@ -10,6 +10,7 @@
  * A change that fails again and again without the sink saying when to come back counts as
  * poison after max_attempts and is searched for in the same way.
  */
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "dispatch/private.h"
 #include "observe/log.h"
@@ -17,7 +18,11 @@
 /* The outcome of item `i`: its own, or the batch's. */
 static int32_t item_status(const struct batch *batch, uint32_t i)
 {
-    return batch->job.items ? batch->job.items[i] : batch->job.status;
+    int32_t status = batch->job.items ? batch->job.items[i] : batch->job.status;
+
+    if (status == TR_RETRY && batch->job.items && PLANTED("lost_partial_outcome"))
+        return TR_OK;
+    return status;
 }
 
 /* Grows back after bisection, so that one bad change does not leave small batches behind. */
@@ -228,6 +233,7 @@ void outcome_apply(struct job *job)
     struct lane *lane = batch->lane;
     struct binding *binding = lane->cursor->binding;
 
+    FAILPOINT("dispatch.acked");
     lane->sent = NULL;
     binding->inflight--;
     if (job->status == TR_FATAL)
@@ -237,6 +243,7 @@ void outcome_apply(struct job *job)
                      job->message[0] ? job->message : "no reason given");
     else
         apply(batch);
+    FAILPOINT("dispatch.settled");
     job_fini(job);
     free(batch);
     lane_update(lane);

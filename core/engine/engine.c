@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "engine/document_rules.h"
 #include "engine/private.h"
@@ -204,6 +205,7 @@ void engine_reload(struct engine *engine)
         settings_unref(settings);
         return;
     }
+    FAILPOINT("reload.read");
     old = engine->settings;
     engine->settings = settings;
     wanted_change(engine, old, settings);
@@ -214,6 +216,7 @@ void engine_reload(struct engine *engine)
             session_retry(source->session);
     }
     document_rules_reload(engine);
+    FAILPOINT("reload.done");
     log_notice("configuration loaded again", LOG_I("rules", settings->rules_count));
 }
 

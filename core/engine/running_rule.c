@@ -4,6 +4,7 @@
  * start. Made by engine.c at the start and on a reload; leaves by draining. Loop thread.
  */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "engine/private.h"
 #include "observe/log.h"
@@ -75,6 +76,7 @@ static void recorded(struct store_commit *commit)
 {
     struct running_rule *rule = list_entry(commit, struct running_rule, record);
 
+    FAILPOINT("engine.recorded");
     rule->recording = false;
     rule->was_discovered = commit->status == STORE_DONE;
     if (rule->drained)
@@ -99,6 +101,7 @@ void running_rule_discovered(struct running_rule *rule)
         .ops_count = 1,
         .done = recorded,
     };
+    FAILPOINT("engine.discovered");
     store_commit_submit(rule->engine->store, &rule->record);
 }
 

@@ -18,6 +18,7 @@
 #include "feed/private.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "json/value.h"
@@ -191,6 +192,7 @@ static void deliver(struct changes *changes)
     segment = frame_cut(&changes->frame);
     if (!segment)
         return;
+    FAILPOINT("feed.rows");
     changes->attempt = 0;
     changes->feed.pending -= segment->count;
     feed_say_rows(&changes->feed, segment);

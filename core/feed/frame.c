@@ -10,6 +10,7 @@
  */
 #include "feed/frame.h"
 
+#include "base/failpoint.h"
 #include "json/row.h"
 #include "json/value.h"
 
@@ -253,6 +254,7 @@ static bool next_object(struct frame *frame, struct error *error)
             take_object(frame, scan, &row, &closing, used, error);
             return true;
         }
+        FAILPOINT("feed.row.half");
         frame->split = true;
         frame->seen = frame->at;
         frame->skip = (struct json_skip){0};

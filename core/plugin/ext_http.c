@@ -10,6 +10,7 @@
  * over together (worker.h), so a batch of a hundred requests wakes the loop once. A pool lives
  * on the loop (pools.c); a client joins its when the first request arrives there.
  */
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "http/client.h"
 #include "plugin/parcel.h"
@@ -151,6 +152,7 @@ static void call_done(struct http_call *call, const struct http_result *result)
 {
     struct request *request = list_entry(call, struct request, call);
 
+    FAILPOINT("plugin.http.answered");
     answer(request, result->end == HTTP_ANSWERED ? result->status : 0, result->error,
            result->body, result->retry_after_ms,
            result->end == HTTP_REFUSED ? TR_HTTP_REFUSED : 0);
@@ -166,6 +168,7 @@ static void start_on_loop(struct task *task)
     struct error error = {0};
     int rc;
 
+    FAILPOINT("plugin.http.asks");
     list_push_back(&client->running, &request->running);
     if (!client->pool)
         client->pool = plugin_pool_join(setup->loop, setup->http, setup->plugin,

@@ -6,6 +6,7 @@
 #include "plugin/instance.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "observe/log.h"
 #include "plugin/chain.h"
@@ -310,6 +311,7 @@ static void process_work(struct work *work)
         if (status == TR_OK && job_seen(job)->count > 0)
             status = calls(instance)->process(instance->self, job_seen(job), &outcome);
     }
+    FAILPOINT("plugin.processed");
     ready = tickets_returned(&instance->tickets, job, status, &outcome, &ignored);
     if (status == TR_FATAL && !ignored)
         atomic_store(&instance->broken, true);

@@ -10,6 +10,7 @@
  */
 #include "plugin/position.h"
 
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "plugin/private.h"
 #include "json/doc.h"
@@ -96,6 +97,7 @@ static tr_status position_answer(const tr_host *host, uint64_t question, tr_str 
     ask = take(instance_of(host), question);
     if (!ask)
         return TR_ESTALE;
+    FAILPOINT("plugin.position.answered");
     give(ask, seq);
     return TR_OK;
 }

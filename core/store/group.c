@@ -7,6 +7,8 @@
  */
 #include "store/group.h"
 
+#include "base/failpoint.h"
+
 /* About 4 MB of log: rarely enough to be cheap, soon enough to be read fast at a start. */
 enum { LOG_PAGES = 1000 };
 
@@ -66,14 +68,17 @@ static int run_all(struct store *store, struct list *group, uint64_t *ret_done)
 {
     int rc = sq_run(&store->committer, SQL_BEGIN, "");
 
+    FAILPOINT("store.commit.begun");
     list_each (it, group) {
         if (rc == SQLITE_OK)
             rc = run_commit(store, commit_of(it));
         if (rc == SQLITE_OK && commit_of(it)->status == STORE_DONE)
             (*ret_done)++;
     }
+    FAILPOINT("store.commit.written");
     if (rc == SQLITE_OK)
         rc = sq_run(&store->committer, SQL_COMMIT, "");
+    FAILPOINT("store.commit.durable");
     return rc;
 }
 
@@ -103,6 +108,7 @@ int group_trim_log(struct store *store)
 
     if (store->log_pages < LOG_PAGES)
         return SQLITE_OK;
+    FAILPOINT("store.log.trim");
     rc = sqlite3_wal_checkpoint_v2(store->committer.handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
                                    NULL, NULL);
     return rc == SQLITE_BUSY || rc == SQLITE_LOCKED ? SQLITE_OK : rc;

@@ -4,7 +4,8 @@
 #
 # The program exports no symbol: a plugin that could link back into it would depend on more than
 # the ABI. (A name with a version, such as stderr@GLIBC_2.2.5, is a library's own variable that
-# the linker moved into the program.) Each plugin in the folders exports its entry, nothing else.
+# the linker moved into the program.) It has no failpoints either, which are for builds that
+# tests kill. Each plugin in the folders exports its entry, nothing else.
 set -u
 program=$1
 shift
@@ -20,6 +21,10 @@ if [ "$program" != - ]; then
         '_init|_fini|_end|_edata|_etext|end|edata|etext|__bss_start|_IO_stdin_used|__data_start|data_start')
     if [ -n "$extra" ]; then
         echo "$program exports symbols: $extra"
+        failed=1
+    fi
+    if grep -q TAILRACE_FAILPOINTS "$program"; then
+        echo "$program has failpoints"
         failed=1
     fi
 fi
