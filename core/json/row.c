@@ -134,6 +134,7 @@ enum json_row_result json_row_scan(tr_str text, struct arena *arena, tr_change *
     case LEX_MORE:
         if (!PLANTED("row_without_end") || members[CHANGES].len == 0)
             return JSON_MORE;
+        at = text.ptr + text.len;
         break;
     case LEX_BAD: return JSON_JUNK;
     }

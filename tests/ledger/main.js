@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger test from its beginning to its end. `run` and `planted` call it.
+ */
+'use strict';
+
+const { binary } = require('../lib/tailrace');
+const fs = require('node:fs');
+const { Rng } = require('../fault/lib/rng');
+const { Chaos } = require('./chaos');
+const checks = require('./checks');
+const { Report } = require('./report');
+const { makeSchedule, makeDrill, failpoints } = require('./schedule');
+const { SINKS } = require('./sinks');
+const { openStage } = require('./stage');
+
+function assertFailpoints() {
+    if (!fs.readFileSync(binary()).includes('TAILRACE_FAILPOINTS'))
+        throw new Error(`${binary()} has no failpoints: build it with -DTAILRACE_FAILPOINTS=ON`);
+}
+
+/* The lives of the schedule, one after the other, while the writers write. */
+async function play(stage, lives, report, say) {
+    const chaos = new Chaos(stage, report);
+    stage.writers.start();
+    for (const life of lives) {
+        await chaos.play(life);
+        if (stage.life % 10 === 0) say(`life ${stage.life} of ${lives.length}, ${report.kills} kills`);
+    }
+    await stage.writers.stop();
+    await stage.proxy.clear();
+}
+
+/* No more faults: all must arrive, be right, and stay so. */
+async function judge(stage, report) {
+    stage.quiet = true;
+    stage.configure();
+    stage.begin();
+    report.findings.push(...(await checks.settle(stage)));
+    if (stage.daemon.running) report.findings.push(...(await checks.checkAccounts(stage)));
+    report.life(stage.life, { graceful: true });
+    report.findings.push(...(await checks.checkStop(stage)));
+    const { rows, findings: beyond } = checks.checkRepeats(stage, report.lives);
+    report.findings.push(...beyond, ...checks.seen(stage));
+    return rows;
+}
+
+/*
+ * Options: kills, seed, databases, sinks (names; all), keep (the folders); plant, a bug; drill, lives
+ * that all go one way instead of a schedule; silent. Resolves to the report.
+ */
+async function main({ kills, seed, databases = 30, sinks = Object.keys(SINKS), keep, plant, drill, silent }) {
+    assertFailpoints();
+    const rng = new Rng(seed);
+    const report = new Report({ seed: rng.seed, command: `tests/ledger/run --seed ${rng.seed} --kills ${kills}` });
+    const say = silent ? () => {} : console.log;
+    const points = failpoints();
+    say(`seed ${rng.seed}, ${kills} kills, ${databases} databases, sinks ${sinks.join(', ')}`);
+    const stage = await openStage({
+        seed: rng.seed,
+        databases,
+        sinks,
+        plant,
+        seqInterval: drill ? 0 : rng.pick([0, 10]),
+        pauseMs: 60,
+    });
+    try {
+        const without = stage.source.isReal ? ['source'] : [];
+        const lives = drill ? makeDrill({ kills, ...drill }) : makeSchedule({ seed: rng.seed, kills, points, without });
+        await play(stage, lives, report, say);
+        const rows = await judge(stage, report);
+        if (!silent) report.print({ stage, points, rows });
+    } finally {
+        await stage.close({ keep: keep || report.findings.length > 0 });
+    }
+    return report;
+}
+
+module.exports = { main };
