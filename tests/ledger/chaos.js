@@ -131,7 +131,7 @@ class Chaos {
         return full && code === 74 && !this.stage.said(/"rule started"/);
     }
 
-    /* Until then it does not listen to signals. */
+    /* Until then it does not listen to signals, and its state is anybody's. */
     started() {
         return this.stage.daemon.waitForLog({ msg: 'rule started' }).catch(() => {});
     }
@@ -240,6 +240,7 @@ const DEEDS = {
 
     /* The receiver has come to like poison, for the rest of this life. */
     async replay() {
+        await this.started();
         const webhook = this.stage.sink('webhook');
         webhook.lenient = true;
         this.undo.push(() => (webhook.lenient = false));
