@@ -30,7 +30,8 @@ function withOptions(rule, options) {
 }
 
 /* Only rules that there are. */
-const clean = (rules) => Object.fromEntries(Object.entries(rules).filter(([, rule]) => rule && rule.plugin));
+const clean = (rules) =>
+    Object.fromEntries(Object.entries(rules).filter(([, rule]) => rule && rule.plugin));
 
 function printArm({ point, hit, action, ms }) {
     return `${point}:${hit}:${action}${ms === undefined ? '' : `=${ms}`}`;
@@ -110,19 +111,28 @@ class Chaos {
             if (stage.said(new RegExp(`^failpoint ${point}: ${action}`))) report.seen(name);
         }
         if (life.end.how === 'kill') report.injected('kill -9 at random');
-        if (life.end.how === 'kill' && end.signal === 'SIGKILL') report.seen('kill -9 at random');
+        if (life.end.how === 'kill' && end.signal === 'SIGKILL')
+            report.seen('kill -9 at random');
         if (life.end.how === 'stop') report.injected('SIGTERM');
         if (life.end.how === 'stop' && end.code === 0) report.seen('SIGTERM');
         report.life(stage.life, {
             graceful: end.code === 0,
-            stalled: stage.said(/the store is stalled/) || life.arms.some(({ point, action }) => /^store\./.test(point) && action !== 'stop'),
+            stalled:
+                stage.said(/the store is stalled/) ||
+                life.arms.some(
+                    ({ point, action }) => /^store\./.test(point) && action !== 'stop',
+                ),
         });
         if (this.#couldNotStart(life, end)) return;
         const wanted = life.end.how === 'stop' ? end.code === 0 : end.signal === 'SIGKILL';
         if (wanted && !(dead && life.end.how !== 'point')) return;
         const how = end.error || `exit code ${end.code}, signal ${end.signal}`;
         const tail = stage.daemon.stderrLines.slice(-15).join('\n      ');
-        report.find({ kind: 'death', sink: 'daemon', what: `life ${stage.life}: ${how}\n      ${tail}` });
+        report.find({
+            kind: 'death',
+            sink: 'daemon',
+            what: `life ${stage.life}: ${how}\n      ${tail}`,
+        });
     }
 
     /* Without a store there is nothing to wait with: it says so and ends (EX_IOERR). */
@@ -165,13 +175,17 @@ const DEEDS = {
         await this.started();
         const change = VARIANTS[this.reloads++ % VARIANTS.length];
         this.stage.configure((rules) => clean(change(rules)));
-        return this.logged(/configuration loaded again/, () => this.stage.daemon.signal('SIGHUP'));
+        return this.logged(/configuration loaded again/, () =>
+            this.stage.daemon.signal('SIGHUP'),
+        );
     },
 
     async 'bad reload'() {
         await this.started();
         this.stage.site.writeText('rules: { hook: { source = "nowhere"; }; }; oops');
-        return this.logged(/the new configuration is refused/, () => this.stage.daemon.signal('SIGHUP'));
+        return this.logged(/the new configuration is refused/, () =>
+            this.stage.daemon.signal('SIGHUP'),
+        );
     },
 
     async reset() {
@@ -190,7 +204,11 @@ const DEEDS = {
 
     /* In the middle of whatever comes. */
     async cut() {
-        const fault = faults.cut([1, 4000], { match: /_changes|_bulk|_revs_diff/, how: 'rst', times: 6 });
+        const fault = faults.cut([1, 4000], {
+            match: /_changes|_bulk|_revs_diff/,
+            how: 'rst',
+            times: 6,
+        });
         await this.stage.proxy.set(fault);
         this.undo.push(() => this.stage.proxy.clear());
         await sleep(400);
@@ -217,7 +235,9 @@ const DEEDS = {
         const { daemon } = this.stage;
         const limit = (bytes) => {
             try {
-                execFileSync('prlimit', ['--pid', String(daemon.pid), `--fsize=${bytes}:`], { stdio: 'ignore' });
+                execFileSync('prlimit', ['--pid', String(daemon.pid), `--fsize=${bytes}:`], {
+                    stdio: 'ignore',
+                });
             } catch {
                 /* it has died meanwhile */
             }
@@ -244,7 +264,10 @@ const DEEDS = {
         const webhook = this.stage.sink('webhook');
         webhook.lenient = true;
         this.undo.push(() => (webhook.lenient = false));
-        const { code } = await tailrace(this.stage.site.args('dead-letter', 'replay', '--all'), { timeoutMs: 5000 });
+        const { code } = await tailrace(
+            this.stage.site.args('dead-letter', 'replay', '--all'),
+            { timeoutMs: 5000 },
+        );
         return code === 0 || this.over;
     },
 };

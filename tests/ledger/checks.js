@@ -18,12 +18,20 @@ const { sleep } = require('../lib/couch');
 const { tailrace } = require('../lib/tailrace');
 
 const PATIENCE_MS = 90000; /* for all of it */
-const QUIET_MS = 8000; /* in which nothing moves: then nothing more will come */
+const QUIET_MS = 5000; /* in which nothing moves: then nothing more will come */
 
 /* What moves while it settles: rows that came, rows on their way. */
 async function pulse(stage) {
     const { rules } = await stage.site.command(['status']);
-    return JSON.stringify(rules.map(({ name, received, ok, retried, lag_rows: lag }) => [name, received, ok, retried, lag]));
+    return JSON.stringify(
+        rules.map(({ name, received, ok, retried, lag_rows: lag }) => [
+            name,
+            received,
+            ok,
+            retried,
+            lag,
+        ]),
+    );
 }
 
 /* No faults, no writers: until all has come, or nothing more will. The findings. */
@@ -92,22 +100,36 @@ async function checkAccounts(stage) {
 
 /* After a stop that drained, a start finds nothing to do again. */
 async function checkStop(stage) {
-    const count = () => stage.sinks.flatMap((sink) => sink.books).reduce((sum, book) => sum + book.rows, 0);
+    const count = () =>
+        stage.sinks.flatMap((sink) => sink.books).reduce((sum, book) => sum + book.rows, 0);
     const end = await stage.daemon.stop().catch((err) => ({ error: err.message }));
     await stage.ended();
     if (end.code !== 0)
-        return [{ kind: 'death', sink: 'daemon', what: `SIGTERM at rest: ${JSON.stringify(end)}` }];
+        return [
+            { kind: 'death', sink: 'daemon', what: `SIGTERM at rest: ${JSON.stringify(end)}` },
+        ];
     const before = count();
     const args = stage.site.args('run', '--once', '--accept-dead-letters');
     const { code, stderr } = await tailrace(args, { timeoutMs: PATIENCE_MS });
     if (code !== 0)
-        return [{ kind: 'death', sink: 'daemon', what: `run --once: ${code}\n${stderr.slice(-1000)}` }];
+        return [
+            {
+                kind: 'death',
+                sink: 'daemon',
+                what: `run --once: ${code}\n${stderr.slice(-1000)}`,
+            },
+        ];
     for (const sink of stage.sinks) if (sink.between) sink.between();
     const more = count() - before;
-    return more ? [{ kind: 'repeat', sink: 'all', what: `${more} rows after a stop that drained` }] : [];
+    return more
+        ? [{ kind: 'repeat', sink: 'all', what: `${more} rows after a stop that drained` }]
+        : [];
 }
 
 const seen = (stage) =>
-    stage.sinks.flatMap((sink) => [...sink.findings, ...sink.books.flatMap((book) => book.findings)]);
+    stage.sinks.flatMap((sink) => [
+        ...sink.findings,
+        ...sink.books.flatMap((book) => book.findings),
+    ]);
 
 module.exports = { settle, checkRepeats, checkAccounts, checkStop, seen };

@@ -18,7 +18,9 @@ const crypto = require('node:crypto');
 
 /* The members of a document that are its writer's, whatever their order. */
 function hashOf(doc) {
-    const own = Object.keys(doc).filter((key) => !key.startsWith('_')).sort();
+    const own = Object.keys(doc)
+        .filter((key) => !key.startsWith('_'))
+        .sort();
     const text = JSON.stringify(own.map((key) => [key, doc[key]]));
     return crypto.createHash('sha1').update(text).digest('base64');
 }
@@ -34,7 +36,15 @@ class Ledger {
     open(db, id, fields, traits = {}) {
         const body = { n: this.ops.length, ...fields };
         const deleted = Boolean(fields._deleted);
-        const op = { n: body.n, db, id, type: fields.type, deleted, hash: hashOf(body), ...traits };
+        const op = {
+            n: body.n,
+            db,
+            id,
+            type: fields.type,
+            deleted,
+            hash: hashOf(body),
+            ...traits,
+        };
         op.state = 'open';
         this.ops.push(op);
         const key = keyOf(db, id);
@@ -53,7 +63,9 @@ class Ledger {
         if (!doc || !Number.isInteger(doc.n)) return { flaw: `${where}: no document of ours` };
         const op = this.ops[doc.n];
         if (!op || op.db !== db || op.id !== id)
-            return { flaw: `${where}: it says operation ${doc.n}, which is of another document` };
+            return {
+                flaw: `${where}: it says operation ${doc.n}, which is of another document`,
+            };
         if (op.state === 'refused')
             return { flaw: `${where}: operation ${op.n}, which the source refused` };
         if (op.hash !== hashOf(doc))

@@ -16,7 +16,9 @@ const { openStage } = require('./stage');
 
 function assertFailpoints() {
     if (!fs.readFileSync(binary()).includes('TAILRACE_FAILPOINTS'))
-        throw new Error(`${binary()} has no failpoints: build it with -DTAILRACE_FAILPOINTS=ON`);
+        throw new Error(
+            `${binary()} has no failpoints: build it with -DTAILRACE_FAILPOINTS=ON`,
+        );
 }
 
 /* The lives of the schedule, one after the other, while the writers write. */
@@ -25,7 +27,8 @@ async function play(stage, lives, report, say) {
     stage.writers.start();
     for (const life of lives) {
         await chaos.play(life);
-        if (stage.life % 10 === 0) say(`life ${stage.life} of ${lives.length}, ${report.kills} kills`);
+        if (stage.life % 10 === 0)
+            say(`life ${stage.life} of ${lives.length}, ${report.kills} kills`);
     }
     await stage.writers.stop();
     await stage.proxy.clear();
@@ -49,10 +52,22 @@ async function judge(stage, report) {
  * Options: kills, seed, databases, sinks (names; all), keep (the folders); plant, a bug; drill, lives
  * that all go one way instead of a schedule; silent. Resolves to the report.
  */
-async function main({ kills, seed, databases = 30, sinks = Object.keys(SINKS), keep, plant, drill, silent }) {
+async function main({
+    kills,
+    seed,
+    databases = 30,
+    sinks = Object.keys(SINKS),
+    keep,
+    plant,
+    drill,
+    silent,
+}) {
     assertFailpoints();
     const rng = new Rng(seed);
-    const report = new Report({ seed: rng.seed, command: `tests/ledger/run --seed ${rng.seed} --kills ${kills}` });
+    const report = new Report({
+        seed: rng.seed,
+        command: `tests/ledger/run --seed ${rng.seed} --kills ${kills}`,
+    });
     const say = silent ? () => {} : console.log;
     const points = failpoints();
     say(`seed ${rng.seed}, ${kills} kills, ${databases} databases, sinks ${sinks.join(', ')}`);
@@ -66,7 +81,9 @@ async function main({ kills, seed, databases = 30, sinks = Object.keys(SINKS), k
     });
     try {
         const without = stage.source.isReal ? ['source'] : [];
-        const lives = drill ? makeDrill({ kills, ...drill }) : makeSchedule({ seed: rng.seed, kills, points, without });
+        const lives = drill
+            ? makeDrill({ kills, ...drill })
+            : makeSchedule({ seed: rng.seed, kills, points, without });
         await play(stage, lives, report, say);
         const rows = await judge(stage, report);
         if (!silent) report.print({ stage, points, rows });

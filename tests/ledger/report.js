@@ -68,26 +68,40 @@ class Report {
     /* The end of it. `points`: the failpoints that there are; `rows`: of checks.checkRepeats(). */
     print({ stage, points, rows }) {
         this.#printFaults();
-        const reached = new Set([...this.faults].filter(([, { seen }]) => seen).map(([name]) => name.split(' at ')[1]));
+        const reached = new Set(
+            [...this.faults]
+                .filter(([, { seen }]) => seen)
+                .map(([name]) => name.split(' at ')[1]),
+        );
         const missed = points.filter((point) => !reached.has(point));
-        if (missed.length) console.log(`\nfailpoints not reached this time: ${missed.join(', ')}`);
+        if (missed.length)
+            console.log(`\nfailpoints not reached this time: ${missed.join(', ')}`);
         this.#printSinks(rows);
         this.#printLedger(stage);
         this.printFindings(stage);
     }
 
     #printFaults() {
-        console.log(`\n${pad('fault', 38)}${right('injected', 9)}${right('seen', 6)}  expected`);
-        for (const [name, { injected, seen }] of [...this.faults].sort(([a], [b]) => (a < b ? -1 : 1))) {
+        console.log(
+            `\n${pad('fault', 38)}${right('injected', 9)}${right('seen', 6)}  expected`,
+        );
+        for (const [name, { injected, seen }] of [...this.faults].sort(([a], [b]) =>
+            a < b ? -1 : 1,
+        )) {
             const [, expected] = EXPECTED.find(([pattern]) => pattern.test(name)) || [];
             console.log(`${pad(name, 38)}${right(injected, 9)}${right(seen, 6)}  ${expected}`);
         }
     }
 
     #printSinks(rows) {
-        console.log(`\n${pad('sink', 10)}${['taken', 'distinct', 'again', 'a kill', 'bound'].map((h) => right(h, 10)).join('')}`);
+        console.log(
+            `\n${pad('sink', 10)}${['taken', 'distinct', 'again', 'a kill', 'bound'].map((h) => right(h, 10)).join('')}`,
+        );
         for (const { rule, taken, distinct, repeats, worst, bound } of rows)
-            console.log(pad(rule, 10) + [taken, distinct, repeats, worst, bound].map((n) => right(n, 10)).join(''));
+            console.log(
+                pad(rule, 10) +
+                    [taken, distinct, repeats, worst, bound].map((n) => right(n, 10)).join(''),
+            );
     }
 
     #printLedger({ ledger, dbs }) {
@@ -109,9 +123,11 @@ class Report {
         for (const kind of this.kinds()) {
             const list = this.findings.filter((finding) => finding.kind === kind);
             console.log(`\nFOUND ${kind}, ${list.length}:`);
-            for (const { sink, what } of list.slice(0, SHOWN)) console.log(`  ${sink}: ${what}`);
+            for (const { sink, what } of list.slice(0, SHOWN))
+                console.log(`  ${sink}: ${what}`);
         }
-        if (this.findings.length && stage) console.log(`\nthe daemon's log: ${stage.log}\nits state: ${stage.site.dir}`);
+        if (this.findings.length && stage)
+            console.log(`\nthe daemon's log: ${stage.log}\nits state: ${stage.site.dir}`);
         console.log(`\nseed ${seed}: ${command} repeats the schedule`);
     }
 }

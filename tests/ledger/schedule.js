@@ -31,7 +31,9 @@ function failpoints() {
         .map((file) => path.join(REPO, 'core', file));
     const names = new Set();
     for (const file of [...files, path.join(__dirname, 'torn_write.c')])
-        for (const [, name] of fs.readFileSync(file, 'utf8').matchAll(/FAILPOINT\("([^"]+)"\)/g))
+        for (const [, name] of fs
+            .readFileSync(file, 'utf8')
+            .matchAll(/FAILPOINT\("([^"]+)"\)/g))
             names.add(name);
     return [...names].sort();
 }
@@ -127,7 +129,7 @@ function makeSchedule({ seed, kills, points, without = [] }) {
     const acts = ACTS.filter(({ what }) => !without.includes(what));
     const deck = deal(rng, points);
     const lives = [];
-    for (let left = kills; left > 0; ) {
+    for (let left = kills; left > 0;) {
         const point = lives.length < 2 || rng.chance(0.6) ? deck.next().value : undefined;
         const life = point ? aimedLife(rng, point) : randomLife(rng);
         life.acts.push(...makeActs(rng, acts));

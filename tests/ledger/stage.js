@@ -17,7 +17,13 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const {
-    spawnServer, startTestServer, TestServer, request, uniqueDb, waitFor, ADMIN,
+    spawnServer,
+    startTestServer,
+    TestServer,
+    request,
+    uniqueDb,
+    waitFor,
+    ADMIN,
 } = require('../lib/couch');
 const { startProxy } = require('../fault/lib/proxy');
 const { eachOf } = require('../integration/lib/many');
@@ -71,7 +77,9 @@ class Source {
 
     async close(prefix) {
         if (this.server) return this.server.stop('SIGKILL');
-        const names = (await this.couch.get('/_all_dbs')).json.filter((name) => name.includes(prefix));
+        const names = (await this.couch.get('/_all_dbs')).json.filter((name) =>
+            name.includes(prefix),
+        );
         return eachOf(names, 4, (name) => this.couch.delete(`/${name}`));
     }
 }
@@ -81,7 +89,10 @@ class Stage {
         Object.assign(this, { seed, seqInterval, plant, life: 0, quiet: false });
         this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-ledger-'));
         this.prefix = uniqueDb('ledger');
-        this.dbs = Array.from({ length: databases }, (_, i) => `${this.prefix}_${String(i).padStart(2, '0')}`);
+        this.dbs = Array.from(
+            { length: databases },
+            (_, i) => `${this.prefix}_${String(i).padStart(2, '0')}`,
+        );
         this.ledger = new Ledger();
         this.wanted = sinks;
         this.pauseMs = pauseMs;
@@ -134,7 +145,10 @@ class Stage {
     /* It is over: {code, signal} or {error}, a sanitizer's report. The next life has begun. */
     async ended() {
         const end = await this.end;
-        fs.appendFileSync(this.log, `--- life ${this.life}\n${this.daemon.stderrLines.join('\n')}\n`);
+        fs.appendFileSync(
+            this.log,
+            `--- life ${this.life}\n${this.daemon.stderrLines.join('\n')}\n`,
+        );
         for (const sink of this.sinks) if (sink.between) sink.between();
         this.life++;
         return end;
@@ -179,7 +193,9 @@ class Stage {
             const acked = this.ledger.lastAcked(key);
             const there = truth.get(key);
             if (acked && (!there || (!acked.forked && there.op.n < acked.n)))
-                report(`${key}: operation ${acked.n} of ${ops.length} was acknowledged and is not there`);
+                report(
+                    `${key}: operation ${acked.n} of ${ops.length} was acknowledged and is not there`,
+                );
         }
         return { truth, findings };
     }
@@ -199,7 +215,8 @@ class Stage {
         await this.proxy.close();
         await this.source.close(this.prefix);
         if (!keep)
-            for (const dir of [this.dir, this.site.dir]) fs.rmSync(dir, { recursive: true, force: true });
+            for (const dir of [this.dir, this.site.dir])
+                fs.rmSync(dir, { recursive: true, force: true });
     }
 }
 

@@ -14,7 +14,18 @@ const crypto = require('node:crypto');
 const { request, sleep } = require('../lib/couch');
 const { Rng } = require('../fault/lib/rng');
 
-const PIECES = ['plain', 'ünïcödé', '日本語', '"quoted"', 'back\\slash', 'tab\t', '\u2028', '𝄞', '{[', '}]'];
+const PIECES = [
+    'plain',
+    'ünïcödé',
+    '日本語',
+    '"quoted"',
+    'back\\slash',
+    'tab\t',
+    '\u2028',
+    '𝄞',
+    '{[',
+    '}]',
+];
 const ENDLESS = `${'a'.repeat(5000)}!`; /* no engine that goes back and forth judges ^(a|aa)+$ */
 const LARGE = 30000;
 
@@ -62,7 +73,8 @@ class Writer {
     next(db) {
         const kind = this.pickKind();
         const old = kind === 'update' || kind === 'remove' ? this.pickLive() : undefined;
-        if (old) return { doc: old, fields: this.fields(kind === 'remove' && { _deleted: true }) };
+        if (old)
+            return { doc: old, fields: this.fields(kind === 'remove' && { _deleted: true }) };
         const prefix = kind === 'fork' || kind === 'poison' ? kind : 'doc';
         const doc = { db, id: this.newId(prefix), traits: {} };
         if (kind === 'fork') doc.traits = { forked: true };
@@ -84,7 +96,9 @@ class Writer {
         if (entries.length === 0) return;
         const answer = await this.post(db, { docs: entries.map((entry) => entry.json) });
         entries.forEach((entry, i) => this.note(entry, answer && answer[i]));
-        for (const { doc } of entries.filter((entry) => entry.doc.traits.forked && entry.doc.rev))
+        for (const { doc } of entries.filter(
+            (entry) => entry.doc.traits.forked && entry.doc.rev,
+        ))
             await this.fork(doc);
     }
 
@@ -114,7 +128,9 @@ class Writer {
     async fork(doc) {
         const { op, body } = this.crew.ledger.open(doc.db, doc.id, this.fields(), doc.traits);
         const hash = crypto.createHash('md5').update(`${doc.id} ${op.n}`).digest('hex');
-        const docs = [{ _id: doc.id, _rev: `1-${hash}`, _revisions: { start: 1, ids: [hash] }, ...body }];
+        const docs = [
+            { _id: doc.id, _rev: `1-${hash}`, _revisions: { start: 1, ids: [hash] }, ...body },
+        ];
         const answer = await this.post(doc.db, { docs, new_edits: false });
         this.crew.ledger.close(op, answer ? 'acked' : 'doubtful');
     }
@@ -153,12 +169,18 @@ class Writers {
     constructor(ledger, couch, dbs, { seed, count = 4, pauseMs = 60 }) {
         Object.assign(this, { ledger, couch, dbs, pauseMs, stopping: false });
         const rng = new Rng(seed);
-        this.writers = Array.from({ length: count }, (_, i) => new Writer(this, `w${i}`, new Rng(rng.u32())));
+        this.writers = Array.from(
+            { length: count },
+            (_, i) => new Writer(this, `w${i}`, new Rng(rng.u32())),
+        );
         this.extra = new Writer(this, 'x', new Rng(rng.u32()));
     }
 
     send(db, where, options) {
-        return request(`${this.couch.url}/${db}${where}`, { auth: this.couch.auth, ...options });
+        return request(`${this.couch.url}/${db}${where}`, {
+            auth: this.couch.auth,
+            ...options,
+        });
     }
 
     start() {

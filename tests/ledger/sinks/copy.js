@@ -36,7 +36,10 @@ class Copies {
             const there = rows.get(op.id);
             if (!there) report('missing', `${key}: operation ${op.n} (${op.state})`);
             else if (there.leaves[0] !== row.leaves[0])
-                report('missing', `${key}: ${row.leaves[0]} wins at the source, ${there.leaves[0]} here`);
+                report(
+                    'missing',
+                    `${key}: ${row.leaves[0]} wins at the source, ${there.leaves[0]} here`,
+                );
             else if (this.leaves && String(there.leaves) !== String(row.leaves))
                 report('missing', `${key}: leaves ${row.leaves}, here ${there.leaves}`);
         }

@@ -64,7 +64,11 @@ class File {
         try {
             row = JSON.parse(line);
         } catch {
-            this.findings.push({ kind: 'spurious', sink: 'file', what: `${db}: no row: ${line.slice(0, 200)}` });
+            this.findings.push({
+                kind: 'spurious',
+                sink: 'file',
+                what: `${db}: no row: ${line.slice(0, 200)}`,
+            });
             return;
         }
         this.book.take({ db, id: row.id, doc: row.doc });
@@ -72,7 +76,9 @@ class File {
 
     async missing(truth, letters) {
         this.between();
-        return this.book.missing(truth, letters).map((what) => ({ kind: 'missing', sink: 'file', what }));
+        return this.book
+            .missing(truth, letters)
+            .map((what) => ({ kind: 'missing', sink: 'file', what }));
     }
 }
 

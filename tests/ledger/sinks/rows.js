@@ -46,7 +46,8 @@ class Rows {
         this.newest.set(key, Math.max(op.n, newest));
         if (before === undefined) return;
         this.repeats[before] = (this.repeats[before] || 0) + 1;
-        if (before === life) this.#find('repeat', `${key}: operation ${op.n} twice in life ${life}`);
+        if (before === life)
+            this.#find('repeat', `${key}: operation ${op.n} twice in life ${life}`);
     }
 
     #find(kind, what) {

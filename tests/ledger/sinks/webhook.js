@@ -70,7 +70,8 @@ class Webhook {
         if (isHook && !this.lenient && change.id.startsWith('poison')) return { status: 400 };
         const fate = this.rng.float();
         if (this.stage.quiet || fate > 0.12) return this.#take(isHook, change);
-        if (fate > 0.08) return { ...this.#take(isHook, change), delayMs: this.rng.int(1, 150) };
+        if (fate > 0.08)
+            return { ...this.#take(isHook, change), delayMs: this.rng.int(1, 150) };
         return fate > 0.02 ? { status: 503 } : { close: true };
     }
 
@@ -85,13 +86,19 @@ class Webhook {
         const before = this.keys.get(change);
         this.keys.set(change, key);
         if (!key || (before && before !== key))
-            this.findings.push({ kind: 'key', sink: 'webhook', what: `${change}: ${key}, before ${before}` });
+            this.findings.push({
+                kind: 'key',
+                sink: 'webhook',
+                what: `${change}: ${key}, before ${before}`,
+            });
     }
 
     /* What is not there yet, or never will be. */
     async missing(truth, letters) {
         return this.books.flatMap((book) =>
-            book.missing(truth, letters).map((what) => ({ kind: 'missing', sink: book.rule, what })),
+            book
+                .missing(truth, letters)
+                .map((what) => ({ kind: 'missing', sink: book.rule, what })),
         );
     }
 }
