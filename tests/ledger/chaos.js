@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chaos: plays a life of the schedule on the stage. Each fault is counted when it is injected, and
- * once more when its effect was seen: that is what the report's table is made of.
+ * Chaos: plays a life of the schedule on the stage. Each fault is counted when it is injected,
+ * and once more when its effect was seen: that is what the report's table is made of.
  *
  *   const chaos = new Chaos(stage, report);
  *   await chaos.play(life);                 the daemon is dead behind it

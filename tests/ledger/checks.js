@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The checks, when the faults are over: first everything is given time to arrive, then each promise
- * is looked at. A finding is {kind, sink, what}.
+ * The checks, when the faults are over: first everything is given time to arrive, then each
+ * promise is looked at. A finding is {kind, sink, what}.
  *
  *   missing     a last state that neither arrived nor is a dead letter; a leaf a copy lacks
  *   spurious    what arrived and was never written, or with other bytes (rows.js, copy.js)
@@ -20,18 +20,21 @@ const { tailrace } = require('../lib/tailrace');
 const PATIENCE_MS = 90000; /* for all of it */
 const QUIET_MS = 5000; /* in which nothing moves: then nothing more will come */
 
+const finding = (kind, sink, what) => ({ kind, sink, what });
+
+/* What the daemon says of its rules; undefined when it does not answer. */
+function askRules(stage) {
+    return stage.site.command(['status']).then(
+        ({ rules }) => rules,
+        () => undefined,
+    );
+}
+
 /* What moves while it settles: rows that came, rows on their way. */
 async function pulse(stage) {
-    const { rules } = await stage.site.command(['status']);
-    return JSON.stringify(
-        rules.map(({ name, received, ok, retried, lag_rows: lag }) => [
-            name,
-            received,
-            ok,
-            retried,
-            lag,
-        ]),
-    );
+    const rules = await askRules(stage);
+    const moving = ({ received, ok, retried, lag_rows: lag }) => [received, ok, retried, lag];
+    return JSON.stringify(rules && rules.map(moving));
 }
 
 /* No faults, no writers: until all has come, or nothing more will. The findings. */
@@ -77,25 +80,25 @@ function checkRepeats(stage, lives) {
             if (repeats <= may) return;
             const kind = graceful ? 'repeat' : 'duplicates';
             const what = `life ${life}: ${repeats} came again, ${may} are allowed`;
-            findings.push({ kind, sink: book.rule, what });
+            findings.push(finding(kind, book.rule, what));
         });
         return { rule: book.rule, ...book.summary(), bound, worst };
     });
     return { rows, findings };
 }
 
-/* At rest every row that a rule received has one fate. */
+/* At rest, which comes soon, every row that a rule received has one fate. */
 async function checkAccounts(stage) {
-    const { rules } = await stage.site.command(['status']);
-    const findings = [];
-    for (const { name, received, filtered, ok, dead, skipped, window_rows: open } of rules)
-        if (open > 0 || received !== filtered + ok + dead + skipped)
-            findings.push({
-                kind: 'accounts',
-                sink: name,
-                what: `received ${received}, filtered ${filtered}, ok ${ok}, dead ${dead}, skipped ${skipped}, open ${open}`,
-            });
-    return findings;
+    for (const end = Date.now() + QUIET_MS; ; await sleep(200)) {
+        const rules = await askRules(stage);
+        if (!rules) return [finding('death', 'daemon', 'it does not answer `tailrace status`')];
+        const wrong = rules.filter(
+            ({ received, filtered, ok, dead, skipped, window_rows: open }) =>
+                open > 0 || received !== filtered + ok + dead + skipped,
+        );
+        if (wrong.length === 0 || Date.now() > end)
+            return wrong.map((rule) => finding('accounts', rule.name, JSON.stringify(rule)));
+    }
 }
 
 /* After a stop that drained, a start finds nothing to do again. */
@@ -105,25 +108,15 @@ async function checkStop(stage) {
     const end = await stage.daemon.stop().catch((err) => ({ error: err.message }));
     await stage.ended();
     if (end.code !== 0)
-        return [
-            { kind: 'death', sink: 'daemon', what: `SIGTERM at rest: ${JSON.stringify(end)}` },
-        ];
+        return [finding('death', 'daemon', `SIGTERM at rest: ${JSON.stringify(end)}`)];
     const before = count();
     const args = stage.site.args('run', '--once', '--accept-dead-letters');
     const { code, stderr } = await tailrace(args, { timeoutMs: PATIENCE_MS });
     if (code !== 0)
-        return [
-            {
-                kind: 'death',
-                sink: 'daemon',
-                what: `run --once: ${code}\n${stderr.slice(-1000)}`,
-            },
-        ];
+        return [finding('death', 'daemon', `run --once: ${code}\n${stderr.slice(-1000)}`)];
     for (const sink of stage.sinks) if (sink.between) sink.between();
     const more = count() - before;
-    return more
-        ? [{ kind: 'repeat', sink: 'all', what: `${more} rows after a stop that drained` }]
-        : [];
+    return more ? [finding('repeat', 'all', `${more} rows after a stop that drained`)] : [];
 }
 
 const seen = (stage) =>

@@ -9,8 +9,8 @@
  *   ledger.judge(db, id, doc)                           {op} or {flaw}
  *
  * Traits of a document: `forked` (it has several leaves), `poison` (the webhook refuses it),
- * `endless` (a rule's expression cannot judge it). One that has none of them is plain: it has one
- * leaf, and its operations follow each other in the order of their numbers.
+ * `endless` (a rule's expression cannot judge it). One that has none of them is plain: it has
+ * one leaf, and its operations follow each other in the order of their numbers.
  */
 'use strict';
 

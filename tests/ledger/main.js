@@ -40,7 +40,7 @@ async function judge(stage, report) {
     stage.configure();
     stage.begin();
     report.findings.push(...(await checks.settle(stage)));
-    if (stage.daemon.running) report.findings.push(...(await checks.checkAccounts(stage)));
+    report.findings.push(...(await checks.checkAccounts(stage)));
     report.life(stage.life, { graceful: true });
     report.findings.push(...(await checks.checkStop(stage)));
     const { rows, findings: beyond } = checks.checkRepeats(stage, report.lives);
@@ -49,8 +49,8 @@ async function judge(stage, report) {
 }
 
 /*
- * Options: kills, seed, databases, sinks (names; all), keep (the folders); plant, a bug; drill, lives
- * that all go one way instead of a schedule; silent. Resolves to the report.
+ * Options: kills, seed, databases, sinks (names; all), keep (the folders); plant, a bug; drill,
+ * lives that all go one way instead of a schedule; silent. Resolves to the report.
  */
 async function main({
     kills,
@@ -66,7 +66,7 @@ async function main({
     const rng = new Rng(seed);
     const report = new Report({
         seed: rng.seed,
-        command: `tests/ledger/run --seed ${rng.seed} --kills ${kills}`,
+        command: `tests/ledger/run --seed ${rng.seed} --kills ${kills} --databases ${databases}`,
     });
     const say = silent ? () => {} : console.log;
     const points = failpoints();
@@ -79,6 +79,7 @@ async function main({
         seqInterval: drill ? 0 : rng.pick([0, 10]),
         pauseMs: 60,
     });
+    let judged = false;
     try {
         const without = stage.source.isReal ? ['source'] : [];
         const lives = drill
@@ -87,8 +88,9 @@ async function main({
         await play(stage, lives, report, say);
         const rows = await judge(stage, report);
         if (!silent) report.print({ stage, points, rows });
+        judged = true;
     } finally {
-        await stage.close({ keep: keep || report.findings.length > 0 });
+        await stage.close({ keep: keep || !judged || (report.findings.length > 0 && !plant) });
     }
     return report;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The report: faults injected, expected, seen; what the sinks took, duplicates against the bound;
- * and the findings, with the seed that repeats the schedule.
+ * The report: faults injected, expected, seen; what the sinks took, duplicates against the
+ * bound; and the findings, with the seed that repeats the schedule.
  */
 'use strict';
 
@@ -23,8 +23,11 @@ const EXPECTED = [
     [/^replay/, 'sent again; gone after ok'],
 ];
 
-const pad = (text, width) => String(text).padEnd(width);
-const right = (n, width) => String(n).padStart(width);
+/* A line of a table: the first column is left-aligned, the others are numbers. */
+const line = (width, first, ...rest) =>
+    String(first).padEnd(width) + rest.map((n) => String(n).padStart(10)).join('');
+
+const expectedOf = (name) => EXPECTED.find(([pattern]) => pattern.test(name))[1];
 
 class Report {
     constructor(options) {
@@ -65,56 +68,48 @@ class Report {
         return new Set(this.findings.map(({ kind }) => kind));
     }
 
-    /* The end of it. `points`: the failpoints that there are; `rows`: of checks.checkRepeats(). */
+    count(kind) {
+        return this.findings.filter((finding) => finding.kind === kind).length;
+    }
+
+    /* `points`: the failpoints that there are; `rows`: of checks.checkRepeats(). */
     print({ stage, points, rows }) {
-        this.#printFaults();
-        const reached = new Set(
-            [...this.faults]
-                .filter(([, { seen }]) => seen)
-                .map(([name]) => name.split(' at ')[1]),
-        );
-        const missed = points.filter((point) => !reached.has(point));
-        if (missed.length)
-            console.log(`\nfailpoints not reached this time: ${missed.join(', ')}`);
+        this.#printFaults(points);
         this.#printSinks(rows);
-        this.#printLedger(stage);
+        this.#printSum(stage);
         this.printFindings(stage);
     }
 
-    #printFaults() {
-        console.log(
-            `\n${pad('fault', 38)}${right('injected', 9)}${right('seen', 6)}  expected`,
-        );
-        for (const [name, { injected, seen }] of [...this.faults].sort(([a], [b]) =>
-            a < b ? -1 : 1,
-        )) {
-            const [, expected] = EXPECTED.find(([pattern]) => pattern.test(name)) || [];
-            console.log(`${pad(name, 38)}${right(injected, 9)}${right(seen, 6)}  ${expected}`);
-        }
+    #printFaults(points) {
+        const faults = [...this.faults].sort(([a], [b]) => a.localeCompare(b));
+        console.log(`\n${line(36, 'fault', 'injected', 'seen')}  expected`);
+        for (const [name, { injected, seen }] of faults)
+            console.log(`${line(36, name, injected, seen)}  ${expectedOf(name)}`);
+        const reached = (point) =>
+            faults.some(([name, { seen }]) => seen && name.endsWith(` at ${point}`));
+        const missed = points.filter((point) => !reached(point));
+        if (missed.length) console.log(`not reached this time: ${missed.join(', ')}`);
     }
 
     #printSinks(rows) {
-        console.log(
-            `\n${pad('sink', 10)}${['taken', 'distinct', 'again', 'a kill', 'bound'].map((h) => right(h, 10)).join('')}`,
-        );
+        console.log(`\n${line(10, 'sink', 'taken', 'distinct', 'again', 'a kill', 'bound')}`);
         for (const { rule, taken, distinct, repeats, worst, bound } of rows)
-            console.log(
-                pad(rule, 10) +
-                    [taken, distinct, repeats, worst, bound].map((n) => right(n, 10)).join(''),
-            );
+            console.log(line(10, rule, taken, distinct, repeats, worst, bound));
     }
 
-    #printLedger({ ledger, dbs }) {
-        const count = (state) => ledger.count(state);
-        const of = (kind) => this.findings.filter((finding) => finding.kind === kind).length;
-        console.log(
-            `\n${dbs.length} databases, ${ledger.ops.length} operations: ${count('acked')} acknowledged, ` +
-                `${count('doubtful')} doubtful, ${count('refused')} refused`,
+    #printSum({ ledger, dbs }) {
+        const written = ['acked', 'doubtful', 'refused'].map(
+            (it) => `${ledger.count(it)} ${it}`,
         );
+        const beyond = this.count('duplicates') + this.count('repeat');
+        const seconds = Math.round((Date.now() - this.began) / 1000);
         console.log(
-            `${this.lives.length} lives, ${this.kills} kills survived; missing ${of('missing')}, spurious ` +
-                `${of('spurious')}, out of order ${of('order')}, beyond the bound ${of('duplicates') + of('repeat')}; ` +
-                `${Math.round((Date.now() - this.began) / 1000)} s`,
+            [
+                `\n${ledger.ops.length} operations, ${dbs.length} databases: ${written.join(', ')}`,
+                `${this.kills} kills survived in ${this.lives.length} lives, ${seconds} s`,
+                `missing ${this.count('missing')}, spurious ${this.count('spurious')}, ` +
+                    `out of order ${this.count('order')}, beyond the bound ${beyond}`,
+            ].join('\n'),
         );
     }
 

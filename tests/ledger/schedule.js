@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The schedule: from a seed, the lives of the daemon and what happens in each. It is made before
- * anything runs, so that the same seed gives the same schedule.
+ * The schedule: from a seed, the lives of the daemon and what happens in each. It is made
+ * before anything runs, so that the same seed gives the same schedule.
  *
  *   const lives = makeSchedule({seed, kills: 50, points: failpoints()});
  *
@@ -12,7 +12,8 @@
  *   'kill'    kill -9 at a time
  *   'stop'    SIGTERM: it drains and exits with 0, and nothing may be repeated after it
  *
- * Every failpoint of the sources gets its turn, and a fault that leads there where one is needed.
+ * Every failpoint of the sources gets its turn, and a fault that leads there where one is
+ * needed.
  */
 'use strict';
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The writers: they create, update, delete and fork documents in all databases until they are
- * stopped, through the same faults that tailrace has to live with. Each operation is in the ledger
- * before it is sent. An answer that does not come leaves it doubtful, and its document is looked
- * up before it is touched again.
+ * stopped, through the same faults that tailrace has to live with. Each operation is in the
+ * ledger before it is sent. An answer that does not come leaves it doubtful, and its document
+ * is looked up before it is touched again.
  *
  * A document belongs to one writer, so that its operations follow each other. Most are written
  * once and left alone: a later state would cover the loss of an earlier one.
@@ -26,7 +26,7 @@ const PIECES = [
     '{[',
     '}]',
 ];
-const ENDLESS = `${'a'.repeat(5000)}!`; /* no engine that goes back and forth judges ^(a|aa)+$ */
+const ENDLESS = `${'a'.repeat(5000)}!`; /* ^(a|aa)+$ comes to no end with it */
 const LARGE = 30000;
 
 /* One in so many operations is of that kind; the rest creates plain documents. */
@@ -164,7 +164,7 @@ class Writer {
     }
 }
 
-/* `couch`: {url, auth}, of the proxy; `pauseMs`: between two requests of a writer, on average. */
+/* `couch`: {url, auth}, of the proxy; `pauseMs`: between two requests of a writer. */
 class Writers {
     constructor(ledger, couch, dbs, { seed, count = 4, pauseMs = 60 }) {
         Object.assign(this, { ledger, couch, dbs, pauseMs, stopping: false });

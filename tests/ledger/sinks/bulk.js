@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bulk-sink with new_edits = false: what wins at the source wins in the copy, revision by revision. */
+/* bulk-sink with new_edits = false: what wins at the source wins in the copy. */
 'use strict';
 
 const { Copies } = require('./copy');

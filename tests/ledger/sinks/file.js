@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * file-sink: whole rows, a line each. Read when no daemon writes: between two lives, or at rest.
- * A half line that a crash left is not looked at, since file-sink cuts it off before it goes on;
- * whatever is half behind that is spurious.
+ * file-sink: whole rows, a line each. Read when no daemon writes: between two lives, or at
+ * rest. A half line that a crash left is not looked at, since file-sink cuts it off before it
+ * goes on; whatever is half behind that is spurious.
  */
 'use strict';
 

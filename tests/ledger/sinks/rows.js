@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The book of a sink that takes rows: what it took, in which life of the daemon, and what follows
- * at once from it. A sink says `take(row)` for each row that it has answered for.
+ * The book of a sink that takes rows: what it took, in which life of the daemon, and what
+ * follows at once from it. A sink says `take(row)` for each row that it has answered for.
  *
  *   spurious    a row that is nothing the ledger has, to the last byte
  *   order       an older state of a document behind a newer one
- *   repeats     a row that it had before, by the life that took it last: what a crash may repeat
+ *   repeats     rows that it had before, by the life that took them last: a crash may repeat
  *
  * Which states are compared: `sink.wants(op)` says what its rule lets through. Forked documents
- * come again whenever one of their leaves changes, and poison comes again by replay: of these the
- * last state must be there, and nothing more is asked.
+ * come again whenever one of their leaves changes, and poison comes again by replay: of these
+ * the last state must be there, and nothing more is asked.
  */
 'use strict';
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two rules to a webhook receiver that is now and then slow, says 503, or closes without a word;
- * a change is a request, so that some of a batch succeed and others do not.
+ * Two rules to a webhook receiver that is now and then slow, says 503, or closes without a
+ * word; a change is a request, so that some of a batch succeed and others do not.
  *
  *   hook    everything, in order; poison is refused for good, until the receiver is lenient
  *   watch   posts only, by an expression which `endless` documents keep from an end, four lanes
