@@ -69,7 +69,7 @@ async function stateHolds(scene) {
 
 /* The databases differ in one document: to say that they are the same would be a lie. */
 const verdict = (scene, run) =>
-    run.code === 0 || (run.code === 1 && JSON.parse(run.stdout).differences !== 1)
+    run.code === 0 || (run.code === 1 && JSON.parse(run.stdout).different !== 1)
         ? [`a wrong verdict: ${run.stdout}`]
         : [];
 

@@ -96,7 +96,7 @@ function environment(build, report, { kind, at = 0, times = 1, errno = 0, late =
     };
 }
 
-async function runFaulty(words, fault, { build: name = 'tested', patience = 5000 } = {}) {
+async function runFaulty(words, fault, { build: name = 'tested', patience = 30000 } = {}) {
     const build = buildOf(name);
     const report = makeReport();
     const child = spawn(build.bin, [...words, '--plugin-dir', build.plugins], {
