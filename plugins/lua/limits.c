@@ -14,13 +14,43 @@
 
 enum { INSTRUCTIONS = 100, STACK_MAX = 1 << 20 };
 
+/* ---- memory ---- */
+
+/* LuaJIT 2.1 does not survive the lack of memory while it makes a state, but for the first
+ * piece. It gets what it needs from here then, and the state is not used. */
+struct reserve {
+    size_t taken;
+    _Alignas(16) char bytes[16384];
+};
+
+static bool is_reserved(const struct limits *limits, const void *ptr)
+{
+    uintptr_t at = (uintptr_t)ptr, from = (uintptr_t)limits->reserve;
+
+    return from && at >= from && at < from + sizeof(*limits->reserve);
+}
+
+static void *take_reserved(struct reserve *reserve, const void *old, size_t old_size,
+                           size_t size)
+{
+    size_t room = (size + 15) & ~(size_t)15;
+    char *ptr = reserve->bytes + reserve->taken;
+
+    if (room > sizeof(reserve->bytes) - reserve->taken)
+        return NULL;
+    reserve->taken += room;
+    return old_size > 0 ? memcpy(ptr, old, old_size < size ? old_size : size) : ptr;
+}
+
 void *limits_realloc(void *user, void *ptr, size_t old_size, size_t size)
 {
     struct limits *limits = user;
-    void *grown;
+    bool reserved = is_reserved(limits, ptr);
+    void *grown = NULL;
 
     if (size == 0) {
-        free(ptr);
+        if (!reserved)
+            free(ptr);
         limits->used -= ptr ? old_size : 0;
         return NULL;
     }
@@ -28,17 +58,47 @@ void *limits_realloc(void *user, void *ptr, size_t old_size, size_t size)
     if (size > old_size && limits->counting &&
         limits->used + (size - old_size) > limits->memory)
         goto refuse;
-    grown = realloc(ptr, size);
+    if (!reserved)
+        grown = realloc(ptr, size);
     if (!grown && size <= old_size)
         return ptr; /* Lua takes it for granted that less can be had                        */
     if (!grown)
         goto refuse;
-    limits->used = limits->used - old_size + size;
-    return grown;
+    goto out;
 refuse:
     limits->stopped = STOPPED_MEMORY;
-    return NULL;
+    grown = limits->reserve ? take_reserved(limits->reserve, ptr, old_size, size) : NULL;
+    if (!grown)
+        return NULL;
+    if (!reserved)
+        free(ptr);
+out:
+    limits->used = limits->used - old_size + size;
+    return grown;
 }
+
+lua_State *limits_new_state(struct limits *limits)
+{
+    struct reserve *reserve = malloc(sizeof(*reserve));
+    lua_State *L = NULL;
+
+    if (!reserve)
+        return NULL;
+    reserve->taken = 0;
+    limits->reserve = reserve;
+    limits->counting = true;
+    L = lua_newstate(limits_realloc, limits);
+    limits->counting = false;
+    if (L && reserve->taken > 0) {
+        lua_close(L);
+        L = NULL;
+    }
+    limits->reserve = NULL;
+    free(reserve);
+    return L;
+}
+
+/* ---- time ---- */
 
 static int64_t clock_ns(clockid_t clock)
 {

@@ -164,7 +164,7 @@ tr_status script_new(const tr_host *host, const tr_json *json, const struct opti
     script->json = json;
     script->limits.time_ms = options->time_limit_ms;
     script->limits.memory = (size_t)options->memory_limit;
-    script->L = lua_newstate(limits_realloc, script);
+    script->L = limits_new_state(&script->limits);
     if (!script->L) {
         script_free(script);
         return tr_fail(error, TR_EAGAIN,

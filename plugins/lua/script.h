@@ -62,12 +62,16 @@ struct limits {
     int64_t wall_end_ns, cpu_end_ns;
     const char *stack; /* of C, where Lua was entered                                       */
     int stopped;
+    struct reserve *reserve; /* while a state is made                                        */
     bool counting; /* refuse memory beyond the limit                                        */
     char where[WORDS_MAX];
 };
 
 /* lua_Alloc; `limits` is its pointer. */
 void *limits_realloc(void *limits, void *ptr, size_t old_size, size_t size);
+
+/* A state that takes its memory by limits_realloc(); NULL if there is not enough. */
+lua_State *limits_new_state(struct limits *limits);
 
 void limits_begin(struct limits *limits, lua_State *L);
 void limits_end(struct limits *limits, lua_State *L);

@@ -195,6 +195,24 @@ static void log_lines_are_text_or_json(void **state)
     bench_close(self);
 }
 
+static void a_state_that_finds_no_memory_is_none(void **state)
+{
+    bool made = false;
+
+    (void)state;
+    for (size_t memory = 0; memory < 16384; memory += 8) {
+        struct limits limits = {.memory = memory};
+        lua_State *L = limits_new_state(&limits);
+
+        assert_false(made && !L);
+        made = L != NULL;
+        if (L)
+            lua_close(L);
+        assert_int_equal(limits.used, 0);
+    }
+    assert_true(made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +221,7 @@ int main(void)
         cmocka_unit_test(the_sandbox_has_no_way_out),
         cmocka_unit_test(all_libraries_add_files_and_no_end_of_the_process),
         cmocka_unit_test(log_lines_are_text_or_json),
+        cmocka_unit_test(a_state_that_finds_no_memory_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
