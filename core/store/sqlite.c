@@ -42,6 +42,10 @@ int sq_error(struct sq *sq, int rc, const char *doing, struct error *error)
         return error_set(error, ERR_TEMP,
                          "cannot %s: %s is busy with another process; try again", doing,
                          sq->path);
+    case SQLITE_NOMEM:
+        return error_set(error, ERR_OS,
+                         "cannot %s: %s: out of memory; give the service more memory", doing,
+                         sq->path);
     case SQLITE_FULL:
         return error_set(error, ERR_IO, "cannot %s: %s: the disk is full; make room", doing,
                          sq->path);

@@ -4,6 +4,7 @@
  * this file: the writes by its own table of system calls, the syncs because a program's fsync
  * and fdatasync come before those of libc.
  */
+#include "store/sqlite.h"
 #include "test_store_lib.h"
 
 #include <errno.h>
@@ -187,11 +188,23 @@ static void a_failing_fsync_ends_the_process(void **state)
     place_fini(&place);
 }
 
+static void a_lack_of_memory_is_told_from_damage(void **state)
+{
+    struct sq sq = {.path = (char[]){"/state/tailrace.db"}};
+    struct error error;
+
+    (void)state;
+    assert_int_equal(sq_error(&sq, SQLITE_NOMEM, "commit", &error), ERR_OS);
+    assert_string_equal(error.text, "cannot commit: /state/tailrace.db: out of memory; give "
+                                    "the service more memory");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failing_fsync_ends_the_process),
         cmocka_unit_test(a_full_disk_is_waited_for),
+        cmocka_unit_test(a_lack_of_memory_is_told_from_damage),
         cmocka_unit_test(a_failing_write_is_waited_for),
         cmocka_unit_test(closing_a_stalled_store_ends_and_says_lost),
     };
