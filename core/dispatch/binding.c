@@ -61,10 +61,18 @@ static void instance_stopped(void *ctx)
     binding->setup.events->drained(binding->setup.ctx);
 }
 
+static void instance_wants_again(void *ctx, tr_str stream, tr_str seq)
+{
+    struct binding *binding = ctx;
+
+    binding->setup.events->again(binding->setup.ctx, stream, seq);
+}
+
 static const struct instance_events instance_answers = {
     .ready = instance_ready,
     .wedged = instance_wedged,
     .stopped = instance_stopped,
+    .again = instance_wants_again,
 };
 
 /* ---- life ---- */

@@ -52,6 +52,9 @@ struct binding_events {
     void (*idle)(void *ctx);
     /* So is every dead letter that binding_replay() was given. */
     void (*replayed)(void *ctx);
+    /* The plugin wants a stream to begin again at `seq`: cursor_again() is for that. Strings
+     * live until it returns. */
+    void (*again)(void *ctx, tr_str stream, tr_str seq);
     /* The end of binding_drain(): what was in flight is settled and committed, the instance is
      * closed. Free it. */
     void (*drained)(void *ctx);
@@ -148,6 +151,15 @@ struct stream_name {
  * same stream that was retired and is not done comes back instead, and goes on where it was. */
 struct cursor *cursor_new(struct binding *binding, const struct stream_name *stream,
                           tr_str since, int64_t ordinal);
+
+/* What was settled of the stream counts no more. The cursor of it, which has been retired,
+ * comes not back: what it has is dropped, and outcomes that are still to come change nothing.
+ * The new one begins at `since`, which is its checkpoint from now on. */
+struct cursor *cursor_again(struct binding *binding, const struct stream_name *stream,
+                            tr_str since);
+
+/* The cursor of a stream that was retired and is not done; NULL: there is none. */
+const struct stream_name *cursor_retired(const struct binding *binding, tr_str stream);
 
 /* No more rows will come: it settles what it has, commits, and is gone. */
 void cursor_retire(struct cursor *cursor);

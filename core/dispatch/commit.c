@@ -24,7 +24,7 @@ void commit_mark(struct cursor *cursor)
 {
     struct binding *binding = cursor->binding;
 
-    if (cursor->replays || cursor->stream.transient)
+    if (cursor->replays || cursor->dropped || cursor->stream.transient)
         return;
     if (list_empty(&cursor->dirty))
         list_push_back(&binding->dirty, &cursor->dirty);
@@ -69,7 +69,7 @@ static void commit_done(struct store_commit *done)
     if (done->status == STORE_FULL)
         commit_again(binding);
     for (size_t i = 0; i < done->ops_count; i++) {
-        if (done->status == STORE_DONE)
+        if (done->status == STORE_DONE && !commit->cursors[i]->dropped)
             tell_plugin(binding, &done->ops[i].checkpoint);
         commit->cursors[i]->commits--;
         cursor_reap(commit->cursors[i]);

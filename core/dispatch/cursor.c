@@ -53,7 +53,7 @@ void hold_release(struct binding *binding, struct hold *hold)
     free(hold);
 }
 
-static void item_drop(struct item *item)
+void item_drop(struct item *item)
 {
     struct binding *binding = item->cursor->binding;
 
@@ -71,6 +71,8 @@ void item_settle(struct item *item)
     item_drop(item);
     cursor->binding->settled++;
     commit_mark(cursor);
+    if (cursor->dropped)
+        cursor_reap(cursor);
 }
 
 /* ---- cursors ---- */
@@ -150,8 +152,8 @@ void cursor_free(struct cursor *cursor)
 
 void cursor_reap(struct cursor *cursor)
 {
-    if (cursor->retired && list_empty(&cursor->pending) && list_empty(&cursor->dirty) &&
-        cursor->commits == 0)
+    if ((cursor->retired || cursor->dropped) && list_empty(&cursor->pending) &&
+        list_empty(&cursor->dirty) && cursor->commits == 0)
         cursor_free(cursor);
 }
 
@@ -160,6 +162,39 @@ void cursor_retire(struct cursor *cursor)
     cursor->retired = true;
     map_set(&cursor->binding->retired, cursor->stream.key, cursor);
     cursor_reap(cursor);
+}
+
+/* Its changes go, but for those that the plugin has and those on their way to the dead letters:
+ * they come back. */
+static void cursor_drop(struct cursor *cursor)
+{
+    cursor->retired = false;
+    cursor->dropped = true;
+    list_remove(&cursor->dirty);
+    for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
+        lane_drop(&cursor->lanes[i]);
+    cursor_reap(cursor);
+}
+
+const struct stream_name *cursor_retired(const struct binding *binding, tr_str stream)
+{
+    const struct cursor *cursor = map_get(&binding->retired, stream);
+
+    return cursor ? &cursor->stream : NULL;
+}
+
+struct cursor *cursor_again(struct binding *binding, const struct stream_name *stream,
+                            tr_str since)
+{
+    struct cursor *cursor = make_cursor(binding, stream, since, 0);
+    struct cursor *before = map_remove(&binding->retired, stream->key);
+
+    if (before)
+        cursor_drop(before);
+    cursor_touch(cursor);
+    commit_flush(binding);
+    binding_check(binding);
+    return cursor;
 }
 
 struct lane *cursor_lane(struct cursor *cursor, tr_str id)
@@ -291,7 +326,7 @@ void binding_each_part(const struct binding *binding,
          it = it->next) {
         const struct cursor *cursor = list_entry(it, struct cursor, link);
         int64_t settled;
-        if (cursor->replays)
+        if (cursor->replays || cursor->dropped)
             continue;
         (void)cursor_watermark(cursor, &settled);
         more = each(ctx, &(struct binding_part){

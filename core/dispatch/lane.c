@@ -54,6 +54,27 @@ void lane_fini(struct lane *lane)
     set_backing_off(lane, false);
 }
 
+void lane_drop(struct lane *lane)
+{
+    uint32_t sent = lane->sent ? lane->sent->count : 0;
+    struct item **at = &lane->head, *item;
+
+    lane_fini(lane);
+    while (sent-- > 0)
+        at = &(*at)->lane_next;
+    item = *at;
+    *at = NULL;
+    lane->tail = at;
+    while (item) {
+        struct item *next = item->lane_next;
+
+        lane->count--;
+        lane->bytes -= item->bytes;
+        item_drop(item);
+        item = next;
+    }
+}
+
 void lane_clear(struct lane *lane)
 {
     struct binding *binding = lane->cursor->binding;

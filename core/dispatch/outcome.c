@@ -227,11 +227,19 @@ static void apply(struct batch *batch)
     free(rejects.items);
 }
 
+/* Of a stream that has begun again meanwhile: nothing follows from it. */
+static void forget(struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        item_drop(lane_pop(batch->lane));
+}
+
 void outcome_apply(struct job *job)
 {
     struct batch *batch = list_entry(job, struct batch, job);
     struct lane *lane = batch->lane;
-    struct binding *binding = lane->cursor->binding;
+    struct cursor *cursor = lane->cursor;
+    struct binding *binding = cursor->binding;
 
     FAILPOINT("dispatch.acked");
     lane->sent = NULL;
@@ -241,12 +249,16 @@ void outcome_apply(struct job *job)
                      "the plugin says that it cannot go on: %s; mend the cause and "
                      "restart or reload tailrace",
                      job->message[0] ? job->message : "no reason given");
+    else if (cursor->dropped)
+        forget(batch);
     else
         apply(batch);
     FAILPOINT("dispatch.settled");
     job_fini(job);
     free(batch);
     lane_update(lane);
+    if (cursor->dropped)
+        cursor_reap(cursor);
     if (binding->settled >= binding->setup.options.commit_rows)
         commit_flush(binding); /* may end a cursor that was retired, and its lanes with it */
     binding_pump(binding);

@@ -68,6 +68,7 @@ struct cursor {
     uint32_t commits; /* in the store's hands                                             */
     bool replays;     /* of dead letters: it has no position                              */
     bool retired;     /* gone when it is empty                                            */
+    bool dropped;     /* the same, and what becomes of its changes is of no interest      */
 };
 
 enum binding_state {
@@ -136,6 +137,7 @@ struct hold *hold_new(struct binding *binding, struct segment *segment);
 void hold_release(struct binding *binding, struct hold *hold);
 struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row);
 void item_settle(struct item *item);
+void item_drop(struct item *item); /* it was not settled, and will not be                  */
 /* The position behind everything settled, and its ordinal. */
 tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
 /* Up to which row to send so that the position behind all that was sent is a known one. */
@@ -151,6 +153,7 @@ void lane_update(struct lane *lane); /* joins or leaves the ready ones          
 bool lane_send(struct lane *lane);
 void lane_back_off(struct lane *lane, uint32_t retry_after_ms);
 void lane_clear(struct lane *lane); /* it sends nothing any more                           */
+void lane_drop(struct lane *lane);  /* what waits in it is forgotten, but for what was sent */
 void lane_fini(struct lane *lane);
 
 /* outcome.c: job->done */

@@ -14,6 +14,7 @@
  *     database.c      a name among ten thousand: waits its turn, is hot or cold
  *     stream.c        a database that is read now: its incarnation, and which rules it has
  *     subscription.c  a rule at a stream: where it begins
+ *     again.c         a plugin has a stream begin again
  *     reader.c        a feed, and the subscriptions that share it
  *     replay.c        dead letters that were marked to be sent again
  *     backfill.c      rules that were asked to begin again
@@ -223,8 +224,8 @@ struct subscription {
     struct list in_stream, in_rule, in_reader;
     struct stream *stream;
     struct running_rule *rule;
-    struct cursor *cursor; /* NULL: the plugin is asked where it begins                     */
-    struct position_ask *ask;
+    struct cursor *cursor;    /* NULL: the plugin is asked where it begins                 */
+    struct position_ask *ask; /* the same; with a cursor: where it begins again            */
     struct buf since; /* and where it does if the plugin has no other word                 */
     int64_t ordinal;
     bool is_first; /* there is no checkpoint                                               */
@@ -393,6 +394,12 @@ enum first rule_first(const struct running_rule *rule, const struct database *da
 void subscription_new(struct stream *stream, struct running_rule *rule, tr_str since,
                       int64_t ordinal, bool is_first);
 void subscription_free(struct subscription *subscription);
+/* Begins again at `since`, for the plugin says that it must: what is in hand counts no more. */
+void subscription_again(struct subscription *subscription, tr_str since);
+
+/* again.c */
+/* The same of a stream by its key, also if nobody reads it now. */
+void again_begin(struct running_rule *rule, tr_str stream, tr_str since);
 
 /* reader.c */
 void reader_join(struct subscription *subscription); /* finds or makes a reader for it     */

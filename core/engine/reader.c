@@ -126,7 +126,7 @@ void reader_join(struct subscription *subscription)
 {
     tr_str key = buf_str(&subscription->rule->settings->query_key);
 
-    if (subscription->reader || !subscription->cursor ||
+    if (subscription->reader || !subscription->cursor || subscription->ask ||
         binding_held(subscription->rule->binding))
         return;
     if (source_has_many(subscription->stream->source) &&

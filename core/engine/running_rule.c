@@ -53,6 +53,11 @@ static void on_replayed(void *ctx)
     engine_look(rule->engine);
 }
 
+static void on_again(void *ctx, tr_str stream, tr_str seq)
+{
+    again_begin(ctx, stream, seq);
+}
+
 static void on_drained(void *ctx)
 {
     struct running_rule *rule = ctx;
@@ -67,6 +72,7 @@ static const struct binding_events binding_events = {
     .room = on_room,
     .idle = on_idle,
     .replayed = on_replayed,
+    .again = on_again,
     .drained = on_drained,
 };
 

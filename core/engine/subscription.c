@@ -2,24 +2,35 @@
 /*
  * Subscriptions: a rule at a stream. It begins at its checkpoint, or where the rule says,
  * unless the plugin keeps a position of its own (tr.position/1): then that one is asked before
- * anything is read, and until it answers there is no cursor. Loop thread.
+ * anything is read, and until it answers there is no cursor. Such a plugin may also have it
+ * begin again, when its sink is not what it was. Loop thread.
  */
 #include "base/mem.h"
 #include "engine/private.h"
 #include "observe/log.h"
 
-static void begin(struct subscription *subscription, tr_str since)
+static struct stream_name name_of(const struct stream *stream)
 {
-    struct stream *stream = subscription->stream;
-    struct stream_name name = {
+    const struct source_settings *settings = stream->source->settings;
+
+    return (struct stream_name){
         .key = str_c(stream->key),
-        .source = stream->source->settings->name,
+        .source = settings->name,
         .db = stream->db,
         .incarnation = str_c(stream->incarnation),
-        .transient = stream->source->settings->kind == SOURCE_FILE &&
-                     str_eq(stream->source->settings->path, STR("-")),
+        .transient = settings->kind == SOURCE_FILE && str_eq(settings->path, STR("-")),
     };
+}
 
+static void begin(struct subscription *subscription, tr_str since)
+{
+    const struct stream_name name = name_of(subscription->stream);
+
+    if (subscription->cursor) { /* it begins again                                         */
+        cursor_advance(subscription->cursor, since);
+        reader_join(subscription);
+        return;
+    }
     subscription->cursor = cursor_new(subscription->rule->binding, &name, since,
                                       subscription->ordinal);
     /* A cursor that came back may have gone on from there, and not be in the store yet. */
@@ -48,19 +59,31 @@ static void on_position(void *ctx, tr_str seq)
     engine_look(subscription->stream->source->engine);
 }
 
-void subscription_new(struct stream *stream, struct running_rule *rule, tr_str since,
-                      int64_t ordinal, bool is_first)
+/* Asks the plugin, or begins at once where it has no word in that. */
+static void ask(struct subscription *subscription, tr_str since, bool has_checkpoint)
 {
-    struct subscription *subscription = mem_new(struct subscription);
-    struct position_question question = {
+    const struct stream *stream = subscription->stream;
+    const struct position_question question = {
         .source = stream->source->settings->name,
         .db = stream->db,
         .stream = str_c(stream->key),
         .seq = since,
-        .has_checkpoint = !is_first || rule->is_backfill,
+        .has_checkpoint = has_checkpoint,
         .answered = on_position,
         .ctx = subscription,
     };
+
+    subscription->ask = binding_ask_position(subscription->rule->binding, &question);
+    if (subscription->ask)
+        buf_add_str(&subscription->since, since);
+    else
+        begin(subscription, since);
+}
+
+void subscription_new(struct stream *stream, struct running_rule *rule, tr_str since,
+                      int64_t ordinal, bool is_first)
+{
+    struct subscription *subscription = mem_new(struct subscription);
 
     subscription->stream = stream;
     subscription->rule = rule;
@@ -69,11 +92,23 @@ void subscription_new(struct stream *stream, struct running_rule *rule, tr_str s
     list_init(&subscription->in_reader);
     list_push_back(&stream->subscriptions, &subscription->in_stream);
     list_push_back(&rule->stalled, &subscription->in_rule);
-    subscription->ask = binding_ask_position(rule->binding, &question);
-    if (subscription->ask)
-        buf_add_str(&subscription->since, since);
-    else
-        begin(subscription, since);
+    ask(subscription, since, !is_first || rule->is_backfill);
+}
+
+void subscription_again(struct subscription *subscription, tr_str since)
+{
+    const struct stream_name name = name_of(subscription->stream);
+
+    if (name.transient) /* what came through a pipe does not come again                    */
+        return;
+    reader_leave(subscription);
+    position_cancel(subscription->ask);
+    if (subscription->cursor)
+        cursor_retire(subscription->cursor);
+    subscription->cursor = NULL;
+    subscription->cursor = cursor_again(subscription->rule->binding, &name, since);
+    buf_clear(&subscription->since);
+    ask(subscription, since, true);
 }
 
 void subscription_free(struct subscription *subscription)

@@ -25,6 +25,7 @@ struct instance *instance_new(const struct instance_setup *setup)
     tickets_init(&instance->tickets);
     pthread_mutex_init(&instance->asks_lock, NULL);
     list_init(&instance->asks);
+    list_init(&instance->agains);
     list_init(&instance->timers);
     list_init(&instance->http_clients);
     host_init(instance);
@@ -38,6 +39,7 @@ void instance_free(struct instance *instance)
         return;
     chain_free(instance->chain);
     workers_leave(instance->worker);
+    position_free(instance);
     tickets_fini(&instance->tickets);
     pthread_mutex_destroy(&instance->asks_lock);
     free(instance);
@@ -153,6 +155,7 @@ static void start_work(struct work *work)
         rc = instance_start_here(instance, &instance->control_error);
     if (rc < 0)
         end(instance, 0);
+    instance->runs = rc == 0;
     instance_tell_loop(instance, &instance->control_done);
 }
 
@@ -265,11 +268,15 @@ void instance_came_back(struct instance *instance)
 
 static void stop_work(struct work *work)
 {
-    flush_on(list_entry(work, struct instance, control));
+    struct instance *instance = list_entry(work, struct instance, control);
+
+    instance->runs = false;
+    flush_on(instance);
 }
 
 void instance_stop(struct instance *instance, int64_t deadline_ms)
 {
+    instance->stopping = true;
     instance->stop_deadline_ms = deadline_ms;
     instance->control_done.run = stop_done;
     instance->control.run = stop_work;

@@ -28,6 +28,10 @@ struct instance_events {
     void (*wedged)(void *ctx);
     /* The end of instance_stop(): free it now or later. */
     void (*stopped)(void *ctx);
+    /* What was settled of the stream is not in the sink any more: it is to be read again from
+     * `seq`, and nothing of the reading before may be told any more (plugin/position.h).
+     * Strings live until it returns. */
+    void (*again)(void *ctx, tr_str stream, tr_str seq);
 };
 
 /* A transform of a rule; borrowed, as all of a setup. */

@@ -3,10 +3,14 @@
  * tr.position/1:
  *
  *     loop: instance_ask_position() ──inbox──▶ begin() … answer() ──▶ loop: answered()
+ *     worker: again() ──▶ loop: the event again ──inbox──▶ again_over()
  *
  * A question is in the instance's list from when it is asked until its answer is on the way to
  * the loop. The list is behind a lock, since any thread may answer; who takes a question out of
  * it has it. The end of an instance answers what the plugin has not.
+ *
+ * A stream that begins again is in a list of the worker's meanwhile: what the loop had told of
+ * it before it heard of that stands in the inbox before again_over(), and is not handed on.
  */
 #include "plugin/position.h"
 
@@ -179,6 +183,73 @@ void position_cancel(struct position_ask *ask)
         ask->question.answered = NULL;
 }
 
+/* ---- streams that begin again ---- */
+
+struct again {
+    struct list link; /* instance->agains                                                  */
+    struct instance *instance;
+    tr_str stream, seq; /* behind it                                                       */
+    struct task task;
+    struct work work;
+};
+
+static void again_over(struct work *work)
+{
+    struct again *again = list_entry(work, struct again, work);
+
+    list_remove(&again->link);
+    free(again);
+}
+
+static void again_on_loop(struct task *task)
+{
+    struct again *again = list_entry(task, struct again, task);
+    struct instance *instance = again->instance;
+
+    /* The end of the instance stands in the inbox already, and takes it along. */
+    if (instance->stopping)
+        return;
+    instance->setup.events->again(instance->setup.ctx, again->stream, again->seq);
+    again->work.run = again_over;
+    instance_post(instance, &again->work);
+}
+
+static bool begins_again(const struct instance *instance, tr_str stream)
+{
+    list_each (it, &instance->agains)
+        if (str_eq(list_entry(it, struct again, link)->stream, stream))
+            return true;
+    return false;
+}
+
+void position_free(struct instance *instance)
+{
+    list_each_safe (it, &instance->agains)
+        free(list_entry(it, struct again, link));
+}
+
+static tr_status position_again(const tr_host *host, tr_str stream, tr_str seq)
+{
+    struct instance *instance = instance_of(host);
+    struct again *again;
+    char *at;
+
+    if (!json_doc_is_value(seq) || json_type_of(seq) == JSON_NULL ||
+        !host_on_worker(instance, "tr_position_host.again"))
+        return TR_EINVAL;
+    if (!instance->runs)
+        return TR_ESTALE;
+    again = mem_zero(1, sizeof(*again) + stream.len + seq.len);
+    at = (char *)(again + 1);
+    again->instance = instance;
+    again->stream = put(&at, stream);
+    again->seq = put(&at, seq);
+    again->task.run = again_on_loop;
+    list_push_back(&instance->agains, &again->link);
+    instance_tell_loop(instance, &again->task);
+    return TR_OK;
+}
+
 /* ---- checkpoints ---- */
 
 struct news {
@@ -192,7 +263,7 @@ static void tell(struct work *work)
     struct news *news = list_entry(work, struct news, work);
     struct instance *instance = news->instance;
 
-    if (instance->opened)
+    if (instance->opened && !begins_again(instance, news->place.stream))
         table_of(instance).settled(instance->self, &news->place);
     free(news);
 }
@@ -219,7 +290,8 @@ void instance_settled(struct instance *instance, const tr_place *place)
 
 const void *ext_position_table(void)
 {
-    static const tr_position_host table = {.size = sizeof(table), .answer = position_answer};
+    static const tr_position_host table = {
+        .size = sizeof(table), .answer = position_answer, .again = position_again};
 
     return &table;
 }

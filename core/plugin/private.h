@@ -32,6 +32,8 @@ struct instance {
     int64_t stop_deadline_ms;
     atomic_bool broken; /* TR_FATAL: process() is not called any more                      */
     bool opened, ended; /* the plugin has a self; it was closed                            */
+    bool runs;          /* worker: from its start to when it is to stop                    */
+    bool stopping;      /* loop: it was told to stop                                       */
     bool flushing, flush_late; /* worker: it flushes by requests; and has no more time  */
 
     struct list timers; /* worker: timers that are set (ext_timer.c)                 */
@@ -40,6 +42,7 @@ struct instance {
     pthread_mutex_t asks_lock; /* guards the next two                                       */
     uint64_t asked;
     struct list asks;         /* questions that wait for an answer (position.c)              */
+    struct list agains;       /* worker: streams that begin again (position.c)               */
     uint64_t ids;             /* worker: the last id given to a timer or request           */
     struct list http_clients; /* worker: open clients (ext_http.c)                         */
 };
@@ -97,6 +100,9 @@ void ext_http_end(struct instance *instance);
 
 /* Questions that the plugin has not answered; worker, behind its close(). */
 void position_end(struct instance *instance);
+
+/* Streams that were to begin again and did not, for the instance ended; loop. */
+void position_free(struct instance *instance);
 
 /* Clients that the plugin did not give back; after close(). */
 void ext_http_free(struct instance *instance);

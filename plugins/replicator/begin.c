@@ -9,7 +9,8 @@
  *
  * Nothing of the stream is read before the answer; so an end that cannot be asked is asked
  * again. A link that was judged once is not judged again: from there on its books watch over
- * both ends. Worker.
+ * both ends. When they find that the target was made anew, the host begins again and asks anew.
+ * Worker.
  */
 #include "native.h"
 
@@ -22,6 +23,7 @@ static void answer(struct link *link, tr_str seq)
 
     link->question = 0;
     link->judged = true;
+    link->remade = false;
     (void)self->position->answer(self->host, question, seq);
 }
 
@@ -54,12 +56,33 @@ void begin_opened(struct link *link, const char *why)
 {
     if (link->question == 0)
         return;
-    if (why && link->source.len == 0)
-        answer(link, tr_str_n(NULL, 0)); /* it never will be: its batches are refused        */
+    if (why && (link->source.len == 0 || link->state == LINK_BROKEN))
+        answer(link, tr_str_n(NULL, 0)); /* it never will be, as its batches are told        */
     else if (why)
         failed(link, why);
     else
         books_read(link);
+}
+
+/* Of a target that was made anew nothing counts but what it brought along, from a backup. What
+ * was being written as it changed it has from us. */
+static enum history_start judge_remade(const struct link *link, tr_str source, tr_str target,
+                                       tr_str *ret_seq)
+{
+    tr_str older;
+
+    return history_common(source, target, ret_seq, &older) &&
+                   !tr_str_eq(*ret_seq, tr_text_str(&link->books.now))
+               ? HISTORY_COMMON
+               : HISTORY_AGAIN;
+}
+
+static enum history_start judge(const struct link *link, tr_str source, tr_str target,
+                                tr_str *ret_seq)
+{
+    if (link->remade)
+        return judge_remade(link, source, target, ret_seq);
+    return history_judge(source, target, link->has_checkpoint, link->fresh, ret_seq);
 }
 
 void begin_read(struct link *link, const char *why, tr_str source, tr_str target)
@@ -73,7 +96,7 @@ void begin_read(struct link *link, const char *why, tr_str source, tr_str target
         failed(link, why);
         return;
     }
-    switch (history_judge(source, target, link->has_checkpoint, link->fresh, &seq)) {
+    switch (judge(link, source, target, &seq)) {
     case HISTORY_HOST:
         if (link->has_checkpoint) /* which both ends know of, or never will                 */
             checkpoint_known(link, seq);
@@ -98,8 +121,8 @@ void begin_stream(tr_self *self, const tr_begin *begin)
     struct link *link = link_of(self, begin->stream, begin->db, begin->rule);
 
     /* The beginning is what everything else would fall back on. */
-    if (link && !link->judged &&
-        !(begin->has_checkpoint && tr_str_eq(begin->seq, TR_STR("0"))) && self->position) {
+    if (link && !link->judged && self->position &&
+        (link->remade || !(begin->has_checkpoint && tr_str_eq(begin->seq, TR_STR("0"))))) {
         tr_text_clear(&link->seq);
         tr_text_add(&link->seq, begin->seq);
         link->has_checkpoint = begin->has_checkpoint != 0;

@@ -4,7 +4,7 @@
  * is settled. How they are read and written, source first, so that the target never knows of a
  * position that the source does not:
  *
- *     GET both databases       another incarnation: nothing is written, the link is broken
+ *     GET both databases       another incarnation: nothing is written, see link_break()
  *     GET the source's server  once, for its uuid, which is part of the name
  *     GET, GET                 both documents: their revisions, and the sessions before
  *     PUT, PUT
@@ -37,6 +37,9 @@ void books_read(struct link *link)
 {
     struct books *books = &link->books;
 
+    books->read_next = books->busy;
+    if (books->busy)
+        return;
     books->busy = books->reading = true;
     books->step = books->id[0] ? READ_SOURCE : READ_SERVER;
     go_on(link);
@@ -80,6 +83,8 @@ static void end(struct link *link, const char *why, tr_str target)
     else
         checkpoint_done(link, why);
     tr_text_fini(&source);
+    if (books->read_next)
+        books_read(link);
 }
 
 static void fail(struct link *link, const char *why)
@@ -170,6 +175,8 @@ static const char *take(struct link *link, const tr_http_response *response)
     switch (books->step) {
     case LOOK_SOURCE:
     case LOOK_TARGET:
+        if (end_ == TARGET && ask_is_gone(response))
+            link_lose(link);
         if (!whole)
             return "";
         if (!link_is_same(link, end_, response->body)) {
@@ -184,6 +191,10 @@ static const char *take(struct link *link, const tr_http_response *response)
     case READ_TARGET:
         if (!whole && response->status != 404)
             return "";
+        if (!whole && end_ == TARGET && !books->reading && link_misses_books(link)) {
+            link_break(link, TARGET);
+            return "it is another database";
+        }
         tr_text_clear(&books->revs[end_]);
         tr_text_add(&books->revs[end_],
                     whole ? tr_scan_find(response->body, "_rev") : (tr_str){0});
@@ -203,6 +214,8 @@ static void answered(struct ask *ask, const tr_http_response *response)
     const char *why = take(link, response);
     char shown[SHOWN_MAX];
 
+    if (!why && link->remade && !books->reading)
+        why = "it is another database"; /* as was seen elsewhere meanwhile                   */
     if (why) {
         ask_describe(ask, response, shown);
         fail(link, why[0] ? why : shown);

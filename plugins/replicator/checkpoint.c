@@ -57,13 +57,28 @@ void checkpoint_known(struct link *link, tr_str seq)
     tr_text_add(&link->books.written, seq);
 }
 
+/* What comes now is another run; `now` stays, to be told from what somebody else wrote. */
+void checkpoint_forget(struct link *link)
+{
+    struct books *books = &link->books;
+
+    tr_text_clear(&books->position);
+    tr_text_clear(&books->written);
+    tr_text_fini(&books->session.start_seq);
+    books->session = (struct session){0};
+    books_begin_session(link);
+    books->told = books->failing = false;
+}
+
 void checkpoint_done(struct link *link, const char *why)
 {
     struct books *books = &link->books;
 
     if (!why)
         checkpoint_known(link, tr_text_str(&books->now));
-    else if (!books->failing)
+    if (!why)
+        books->told = true;
+    else if (!books->failing && !link->remade)
         tr_logf(link->self->host, TR_LOG_WARNING,
                 "database %s: the checkpoint was not written to both ends: %s; it is tried "
                 "again, and the rule goes on by tailrace's own",

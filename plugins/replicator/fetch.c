@@ -5,7 +5,8 @@
  *
  * What the source does not have any more was replaced and compacted away, and then its newer
  * state comes by the feed, or it was purged. That settles the leaf, but only where the source
- * has proven to be the database of the feed, by a revision that the feed had named.
+ * has proven to be the database of the feed, by a revision that the feed had named. Where it
+ * has not, it is looked at: one that was made anew has lost all that the feed had named.
  */
 #include "native.h"
 
@@ -132,8 +133,40 @@ static void close_gone(struct job *job, struct leaf *leaf)
                     "source is not the database that the rule reads");
 }
 
+bool fetch_doubts(const struct job *job)
+{
+    if (job->link->proven || job->looked || job->bulk.failed)
+        return false;
+    for (uint32_t l = 0; l < job->leaves_count; l++)
+        if (job->leaves[l].state == LEAF_GONE)
+            return true;
+    return false;
+}
+
+static void looked(struct ask *ask, const tr_http_response *response)
+{
+    struct job *job = job_of(ask);
+
+    job->looked = true;
+    if (response->status != 200 || !tr_scan_is_whole(response->body, '{'))
+        job_fail_answer(job, "GET of the source", response);
+    else if (!link_take_start(job->link, SOURCE, response->body))
+        job_settle_all(job);
+    job_advance(job);
+}
+
+void fetch_look(struct job *job)
+{
+    job_send(job, &(struct question){.client = job->self->source_client,
+                                     .method = "GET",
+                                     .url = tr_text_str(&job->link->source),
+                                     .path = "",
+                                     .answered = looked});
+}
+
 void fetch_close(struct job *job)
 {
+    bool doubts = fetch_doubts(job);
     uint32_t left = 0, gone = 0;
 
     for (uint32_t l = 0; l < job->leaves_count; l++) {
@@ -141,7 +174,7 @@ void fetch_close(struct job *job)
 
         left += leaf->state == LEAF_ASKED;
         gone += leaf->state == LEAF_GONE;
-        if (leaf->state == LEAF_GONE)
+        if (leaf->state == LEAF_GONE && !doubts)
             close_gone(job, leaf);
     }
     if (gone > 0 && job->link->proven)

@@ -132,6 +132,13 @@ void job_refuse_all(struct job *job, const char *why)
         tr_bulk_reject(&job->bulk, i, "%s", why);
 }
 
+void job_settle_all(struct job *job)
+{
+    for (uint32_t i = 0; i < job->batch->count; i++)
+        if (tr_bulk_is_open(&job->bulk, i))
+            tr_bulk_accept(&job->bulk, i);
+}
+
 static void settle(struct job *job, uint32_t i)
 {
     tr_str reason = tr_text_at(&job->notes, job->reasons[i]);
@@ -228,6 +235,8 @@ static bool step(struct job *job)
             single_send(job);
         else
             fetch_send(job);
+    } else if (fetch_doubts(job)) {
+        fetch_look(job);
     } else if (!write_send(job) && !attach_ask(job) && !multipart_send(job)) {
         fetch_close(job);
         settle_all(job);

@@ -135,11 +135,19 @@ static tr_str start_of(tr_str info)
     return text.len == 10 ? text : tr_str_n(NULL, 0);
 }
 
+/* A server that does not say when a database was made has at least said that it was gone. */
 bool link_is_same(const struct link *link, int end, tr_str info)
 {
     tr_str before = tr_text_str(&link->starts[end]), now = start_of(info);
 
-    return before.len == 0 || now.len == 0 || tr_str_eq(before, now);
+    if (before.len == 0 || now.len == 0)
+        return end == SOURCE || !link->lost;
+    return tr_str_eq(before, now);
+}
+
+bool link_misses_books(const struct link *link)
+{
+    return link->books.told && link->starts[TARGET].len == 0;
 }
 
 bool link_take_start(struct link *link, int end, tr_str info)
@@ -150,23 +158,62 @@ bool link_take_start(struct link *link, int end, tr_str info)
     }
     tr_text_clear(&link->starts[end]);
     tr_text_add(&link->starts[end], start_of(info));
+    if (end == TARGET)
+        link->lost = false;
     return true;
+}
+
+/* Its documents come by the stream of the new one, which the host reads from the beginning. */
+static void lose_source(struct link *link)
+{
+    link->state = LINK_BROKEN;
+    link->remade = false;
+    snprintf(link->why, sizeof(link->why),
+             "the source was deleted and made again: what it had before is settled");
+    tr_logf(link->self->host, TR_LOG_WARNING, "database %s: %s", link->db, link->why);
+}
+
+/* False: the host has never heard of that, or the instance ends. */
+static bool begin_again(const struct link *link)
+{
+    const tr_self *self = link->self;
+
+    return self->position && TR_HAS(self->position, tr_position_host, again) &&
+           self->position->again(self->host, tr_str_c(link->stream), TR_STR("0")) == TR_OK;
+}
+
+/* The beginning is the host's checkpoint at once; where it really begins is found out when it
+ * asks, see begin.c. */
+static void lose_target(struct link *link)
+{
+    bool again = begin_again(link);
+
+    link->state = again ? LINK_NEW : LINK_BROKEN;
+    snprintf(link->why, sizeof(link->why), "the target was deleted and made again: %s",
+             again ? "it is filled again"
+                   : "what was settled is not there any more; restart tailrace, and "
+                     "everything is copied again");
+    tr_logf(link->self->host, TR_LOG_WARNING, "database %s: %s", link->db, link->why);
+    tr_text_clear(&link->starts[TARGET]);
+    link->fresh = link->lost = link->judged = false;
+    link->remade = true;
+    link->lacking = link->undiffed = link->most = 0;
+    checkpoint_forget(link);
 }
 
 void link_break(struct link *link, int end)
 {
     if (link->state == LINK_BROKEN)
         return;
-    link->state = LINK_BROKEN;
-    snprintf(link->why, sizeof(link->why),
-             "the %s was deleted and made again while it was replicated: what the rule had "
-             "settled is not there any more; restart tailrace, and everything is copied again",
-             end == SOURCE ? "source" : "target");
-    tr_logf(link->self->host, TR_LOG_ERROR, "database %s: %s", link->db, link->why);
+    if (end == SOURCE)
+        lose_source(link);
+    else
+        lose_target(link);
 }
 
 void link_lose(struct link *link)
 {
+    link->lost = true;
     if (link->state == LINK_OPEN)
         link->state = LINK_NEW;
 }

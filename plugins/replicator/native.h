@@ -105,10 +105,12 @@ struct books {
     struct ask ask;
     uint64_t timer;
     int64_t written_ms;
-    bool busy;     /* steps are under way                                                  */
-    bool reading;  /* only to see where to begin                                           */
-    bool failing;  /* the last attempt did; said once                                      */
-    bool given_up; /* no more attempts                                                     */
+    bool busy;      /* steps are under way                                                  */
+    bool reading;   /* only to see where to begin                                           */
+    bool read_next; /* the same is wanted when what is under way is over                    */
+    bool told;      /* the target has the document, of this run                             */
+    bool failing;   /* the last attempt did; said once                                      */
+    bool given_up;  /* no more attempts                                                     */
     uint8_t step;
 };
 
@@ -136,6 +138,8 @@ struct link {
     uint64_t again;    /* timer                                                        */
     uint32_t tries;    /* to find it out                                               */
     bool has_checkpoint, judged;
+    bool lost;   /* the target was not there when it was asked for                         */
+    bool remade; /* it is another now: the host is to begin again                          */
     char why[MESSAGE_MAX]; /* broken                                                       */
 };
 
@@ -172,6 +176,7 @@ struct job {
     uint32_t *first;       /* place of the first leaf of a change; one more at the end     */
     tr_text_part *reasons; /* why a leaf of the change was refused; in `notes`             */
     bool diffed;
+    bool looked;         /* at the source, whether it is what it was                       */
     bool contents;       /* what is asked for now comes with its attachments               */
     uint32_t post_limit; /* leaves of a post while one is looked for; 0: no limit          */
     uint32_t posted;     /* leaves in the request under way                                */
@@ -204,8 +209,12 @@ struct link *link_of(tr_self *self, tr_str stream, tr_str db, tr_str rule);
 struct link *link_find(tr_self *self, tr_str stream);
 /* The target is not there any more: it is looked for before the next batch. */
 void link_lose(struct link *link);
-/* That end was made anew: nothing is settled on this link any more. */
+/* That end was made anew. A target begins again; what a source had before it was is gone, and
+ * its link is broken. */
 void link_break(struct link *link, int end);
+/* The books of the target, which had been told, are not there. False: a server that says when
+ * a database was made would know better. */
+bool link_misses_books(const struct link *link);
 /* Whether an answer of GET DATABASE is of the database that the link was opened with. */
 bool link_is_same(const struct link *link, int end, tr_str info);
 /* Keeps which it is; false: it is another than before, and the link is broken. */
@@ -232,6 +241,8 @@ void job_refuse_leaf(struct job *job, struct leaf *leaf, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Every change of the batch, for the same reason. */
 void job_refuse_all(struct job *job, const char *why);
+/* Every change of the batch: there is nothing to be copied. */
+void job_settle_all(struct job *job);
 /* For an answer that is none to go by. */
 void job_fail_answer(struct job *job, const char *what, const tr_http_response *response);
 void job_send(struct job *job, const struct question *question);
@@ -265,6 +276,10 @@ void fetch_add_body(struct job *job, tr_text *out);
 void fetch_take_docs(struct job *job, const tr_bulk_key *keys, uint32_t count, tr_str docs);
 /* What becomes of leaves that the source does not have, or did not speak of. */
 void fetch_close(struct job *job);
+/* Whether there are some, and nothing that shows that the source is the right one. */
+bool fetch_doubts(const struct job *job);
+/* Looks at it. */
+void fetch_look(struct job *job);
 void single_send(struct job *job);
 
 /* attach.c */
@@ -294,6 +309,8 @@ void refusal_take(struct job *job, const tr_http_response *response);
 void checkpoint_settled(struct link *link, tr_str seq);
 /* Both ends have been told of this position. */
 void checkpoint_known(struct link *link, tr_str seq);
+/* Nothing that they were told holds for the target any more. */
+void checkpoint_forget(struct link *link);
 /* TR_PENDING while documents are being written. */
 tr_status checkpoint_flush(tr_self *self);
 /* The end of books_write(): both ends have been told of books->now; or not, and why. */

@@ -104,7 +104,7 @@ static void make_target(struct link *link)
 static void target_is_missing(struct link *link)
 {
     tr_str name = address_name(tr_text_str(&link->target));
-    bool was_there = link->starts[TARGET].len > 0;
+    bool was_there = link->lost || link->starts[TARGET].len > 0;
     char why[MESSAGE_MAX];
 
     if (link->self->options.create_target && !link->made && !was_there) {
@@ -208,6 +208,11 @@ void link_wait(struct link *link, struct job *job)
     link->jobs++;
     if (link->source.len == 0 && make_urls(link, &why) == TR_REJECT) {
         job_refuse_all(job, why);
+        job_advance(job);
+        return;
+    }
+    if (link->state == LINK_BROKEN && !link->remade) { /* of a source that is no more       */
+        job_settle_all(job);
         job_advance(job);
         return;
     }

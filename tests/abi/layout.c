@@ -234,7 +234,8 @@ SIZE(tr_position, 24);
 
 AT(tr_position_host, size, 0, 4);
 AT(tr_position_host, answer, 8, 8);
-SIZE(tr_position_host, 16);
+AT(tr_position_host, again, 16, 8);
+SIZE(tr_position_host, 24);
 
 /* <tailrace/ext/secrets.h> */
 AT(tr_secrets, size, 0, 4);

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-enum { TR_ABI_MAJOR = 1, TR_ABI_MINOR = 1 };
+enum { TR_ABI_MAJOR = 1, TR_ABI_MINOR = 2 };
 
 /* Whether field `f` of type `T` lies inside what the owner of `*p` knows of. */
 #define TR_ROOM(p, T, f) ((p)->size >= offsetof(T, f) + sizeof(((T *)0)->f))

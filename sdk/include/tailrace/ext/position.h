@@ -6,7 +6,7 @@
  * A plugin offers a tr_position through its get_ext(). Before the host reads a stream for an
  * instance it asks where to begin, and tells of what it has of its own; after each checkpoint
  * it tells how far all is settled. The host offers a tr_position_host by the same id, for
- * answers.
+ * answers, and for a plugin that finds that what was settled is not there any more.
  *
  * Positions are seqs, raw JSON and opaque: one may be kept, given back and compared for being
  * the same bytes, and nothing else.
@@ -66,6 +66,14 @@ typedef struct tr_position_host {
     /* Begin at `seq` (copied); empty: where the host would. TR_ESTALE: nobody waits for it any
      * more. TR_EINVAL: it is not a JSON value, or null; the question stays open.   [any] */
     tr_status (*answer)(const tr_host *host, uint64_t question, tr_str seq);
+
+    /* Have a stream begin again: what was settled of it is not in the sink any more. The host's
+     * checkpoint becomes `seq` (copied), what it has of the stream for this rule is dropped,
+     * and the stream is taken up anew: begin() asks, with that checkpoint. A batch that is in
+     * hand is given back as always; its outcome counts for nothing. No settled() comes of the
+     * reading before once this has returned. TR_EINVAL: `seq` is not a JSON value, or null, or
+     * this is not the worker; TR_ESTALE: the instance ends. Since 1.2.          [worker] */
+    tr_status (*again)(const tr_host *host, tr_str stream, tr_str seq);
 } tr_position_host;
 
 #ifdef __cplusplus
