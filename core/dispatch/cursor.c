@@ -53,7 +53,7 @@ void hold_release(struct binding *binding, struct hold *hold)
     free(hold);
 }
 
-void item_drop(struct item *item)
+static void item_drop(struct item *item)
 {
     struct binding *binding = item->cursor->binding;
 
@@ -62,6 +62,12 @@ void item_drop(struct item *item)
     binding->rows--;
     item->lane_next = binding->free_items;
     binding->free_items = item;
+}
+
+void item_forget(struct item *item)
+{
+    item->cursor->binding->stats.received--;
+    item_drop(item);
 }
 
 void item_settle(struct item *item)

@@ -70,7 +70,7 @@ void lane_drop(struct lane *lane)
 
         lane->count--;
         lane->bytes -= item->bytes;
-        item_drop(item);
+        item_forget(item);
         item = next;
     }
 }

@@ -227,11 +227,11 @@ static void apply(struct batch *batch)
     free(rejects.items);
 }
 
-/* Of a stream that has begun again meanwhile: nothing follows from it. */
+/* Of a stream that has begun again meanwhile nothing follows. */
 static void forget(struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++)
-        item_drop(lane_pop(batch->lane));
+        item_forget(lane_pop(batch->lane));
 }
 
 void outcome_apply(struct job *job)

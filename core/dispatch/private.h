@@ -137,7 +137,7 @@ struct hold *hold_new(struct binding *binding, struct segment *segment);
 void hold_release(struct binding *binding, struct hold *hold);
 struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row);
 void item_settle(struct item *item);
-void item_drop(struct item *item); /* it was not settled, and will not be                  */
+void item_forget(struct item *item); /* as if it had not come: it is read again            */
 /* The position behind everything settled, and its ordinal. */
 tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
 /* Up to which row to send so that the position behind all that was sent is a known one. */

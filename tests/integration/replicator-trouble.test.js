@@ -14,7 +14,7 @@ const path = require('node:path');
 const { startTestServer, waitFor } = require('../lib/couch');
 const { tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
-const { fill, names, put, putLeaves, replaceDb } = require('./lib/docs');
+const { put, putLeaves } = require('./lib/docs');
 const { copyBench, startGateway, urlOf, lettersOf, dbOf } = require('./lib/copy');
 
 const QUICK = { poll_interval: '100ms' };
@@ -230,27 +230,6 @@ test('a target that is missing is waited for', async (t) => {
     await couch.put(to);
     await waitFor(async () => (await couch.get(to)).json.doc_count === 3, 'the copy');
     assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
-    await bench.assertSame(where, to);
-});
-
-test('a target that was made again gets no checkpoint, and it is said', async (t) => {
-    const { where, to, db } = await bench.pair(t, 3);
-    const { instance_start_time: start } = (await couch.get(to)).json;
-    if (String(start).length !== 10) return t.skip('the server does not say when it was made');
-    const options = { target: urlOf(couch, to), checkpoint_interval: '100ms', create_target: true };
-    const site = bench.siteTo(t, db, options, {}, QUICK);
-    const daemon = site.start();
-    await waitFor(async () => Object.keys(await bench.checkpointsOf(to)).length, 'a checkpoint');
-    await replaceDb(couch, to, []);
-    await put(couch, where, 'later');
-    await daemon.waitForLog(/the target was deleted and made again while it was replicated/);
-    await put(couch, where, 'last');
-    await daemon.waitForLog({ msg: /batch failed/ });
-    assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
-    assert.deepEqual(await bench.checkpointsOf(to), {});
-    assert.notEqual((await couch.get(`${to}/last`)).status, 200);
-    const run = await site.once();
-    assert.match(run.stderr, /everything is copied again/);
     await bench.assertSame(where, to);
 });
 

@@ -2,8 +2,9 @@
 /*
  * position: has a word in where a stream begins. A database whose name is a seq begins there,
  * "later" is answered by the first checkpoint, "never" not at all, "wrong" first by nonsense
- * and by numbers that are not asked for; all others begin where the host would. What it is told
- * of checkpoints is the message of the next batch's outcome.
+ * and by numbers that are not asked for, "again" has the stream begin again; all others begin
+ * where the host would. What it is told of checkpoints is the message of the next batch's
+ * outcome.
  */
 #include "common.h"
 
@@ -37,6 +38,11 @@ static void begin(tr_self *self, const tr_begin *it)
             abort();
         return;
     }
+    if (tr_str_eq(it->db, TR_STR("again")) &&
+        (host->again(self->host, it->stream, TR_STR("")) != TR_EINVAL ||
+         host->again(self->host, it->stream, TR_STR("null")) != TR_EINVAL ||
+         host->again(self->host, it->stream, TR_STR("\"3-a\"")) != TR_OK))
+        abort();
     host->answer(self->host, it->question, it->db.ptr[0] == '"' ? it->db : TR_STR(""));
     /* Its strings live until begin() returns, whatever was answered. */
     if (it->stream.len == 0 || memchr(it->stream.ptr, '\0', it->stream.len))

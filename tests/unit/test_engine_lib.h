@@ -32,6 +32,7 @@ static tr_status pass_on(tr_self *self, const tr_batch *batch, const tr_change *
 static struct {
     bool never; /* it does not answer                                                      */
     char seq[32], settled[32];
+    char again[32]; /* where it has a stream begin again, once it was told of a checkpoint */
 } placed;
 
 static void placed_begin(tr_self *self, const tr_begin *begin)
@@ -45,8 +46,13 @@ static void placed_begin(tr_self *self, const tr_begin *begin)
 
 static void placed_settled(tr_self *self, const tr_place *place)
 {
-    (void)self;
+    const tr_host *host = (const tr_host *)(void *)self;
+    const tr_position_host *table = host->get_ext(host, TR_EXT_POSITION);
+
     snprintf(placed.settled, sizeof(placed.settled), STR_FMT, STR_ARG(place->seq));
+    if (placed.again[0] && atoi(placed.settled) > 0)
+        assert_int_equal(table->again(host, place->stream, str_c(placed.again)), TR_OK);
+    placed.again[0] = '\0';
 }
 
 static const void *placed_get_ext(const char *id)

@@ -18,7 +18,7 @@ static void set_up(struct site *site, int rows)
 
     site_init(site);
     placed.never = false;
-    placed.seq[0] = placed.settled[0] = '\0';
+    placed.seq[0] = placed.settled[0] = placed.again[0] = '\0';
     site_configure(site, RULE);
     site_add_rows(site, 1, rows);
     snprintf(path, sizeof(path), "%s/rows", site->dir);
@@ -94,12 +94,39 @@ static void nothing_is_read_before_it_has_answered(void **state)
     site_fini(&site);
 }
 
+static void it_may_have_a_stream_begin_again(void **state)
+{
+    struct binding_stats stats;
+    struct sink_batch batch;
+    struct site site;
+
+    (void)state;
+    set_up(&site, 5);
+    snprintf(placed.again, sizeof(placed.again), "%d", 2 * ROW);
+    site_start(&site, ENGINE_FOLLOW);
+    assert_int_equal(site_answer(&site, TR_OK).count, 5);
+    batch = site_answer(&site, TR_OK);
+    assert_int_equal(batch.count, 3);
+    assert_int_equal(batch.rows[0], 3);
+    engine_get_stats(site.engine, &stats);
+    assert_int_equal(stats.received, 8);
+    site_stop(&site);
+    assert_int_equal(atoi(placed.settled), 5 * ROW);
+    site_start(&site, ENGINE_ONCE); /* it stands where it was in the end                     */
+    SITE_WAIT(&site, site.finished);
+    engine_get_stats(site.engine, &stats);
+    assert_int_equal(stats.received, 0);
+    site_stop(&site);
+    site_fini(&site);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_position_counts_over_the_rule),
         cmocka_unit_test(its_position_counts_over_a_checkpoint),
         cmocka_unit_test(nothing_is_read_before_it_has_answered),
+        cmocka_unit_test(it_may_have_a_stream_begin_again),
     };
 
     cmocka_set_test_filter(getenv("TEST_FILTER"));

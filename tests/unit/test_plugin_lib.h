@@ -87,7 +87,8 @@ struct bench {
     struct config *config;
     struct config_values *options;
     struct instance *instance;
-    int ready, wedged, stopped;
+    int ready, wedged, stopped, agains;
+    char again[64]; /* stream and seq of the last                                          */
     struct error error; /* of ready()                                                      */
     int64_t timeout_ms, grace_ms;
     uint32_t transforms;        /* so many stand before it                                  */
@@ -110,6 +111,14 @@ static inline void bench_wedged(void *ctx)
 static inline void bench_stopped(void *ctx)
 {
     ((struct bench *)ctx)->stopped++;
+}
+
+static inline void bench_again(void *ctx, tr_str stream, tr_str seq)
+{
+    struct bench *b = ctx;
+
+    snprintf(b->again, sizeof(b->again), STR_FMT " " STR_FMT, STR_ARG(stream), STR_ARG(seq));
+    b->agains++;
 }
 
 /* Turns the loop until the count is reached. */
@@ -142,8 +151,10 @@ static inline void bench_options(struct bench *b, const char *text)
 /* Starts an instance; b->error says how that went. Timeouts that matter are set before. */
 static inline void bench_start(struct bench *b, const char *name, const char *options)
 {
-    static const struct instance_events events = {
-        .ready = bench_ready, .wedged = bench_wedged, .stopped = bench_stopped};
+    static const struct instance_events events = {.ready = bench_ready,
+                                                  .wedged = bench_wedged,
+                                                  .stopped = bench_stopped,
+                                                  .again = bench_again};
     struct instance_setup setup = {.rule = "rule", .events = &events, .ctx = b};
     struct transform_setup transforms[4];
     struct error error = {0};

@@ -102,6 +102,45 @@ static void checkpoints_are_told_and_an_answer_may_come_later(void **state)
     bench_end(&b);
 }
 
+static void what_is_said_of_a_stream_that_begins_again_is_not_handed_on(void **state)
+{
+    const tr_place other = {
+        .size = sizeof(other), .stream = {"main/other@1", 12}, .seq = {"\"1-o\"", 5}};
+    struct bench b = {.loop = NULL};
+    struct answer answer;
+    struct delivery d;
+
+    (void)state;
+    bench_start(&b, "position", "");
+    assert_non_null(ask(&b, "again", &answer));
+    instance_settled(b.instance, &other); /* of another stream                               */
+    instance_settled(b.instance, &place);
+    bench_until(&b, &b.agains, 1);
+    assert_string_equal(b.again, "main/db@1 \"3-a\"");
+    delivery_settle(&b, &d, 1);
+    assert_outcome(&d, TR_OK, "main/other@1 \"1-o\"");
+    job_fini(&d.job);
+    instance_settled(b.instance, &place);
+    delivery_settle(&b, &d, 1);
+    assert_outcome(&d, TR_OK, "main/db@1 \"9-z\"");
+    job_fini(&d.job);
+    bench_end(&b);
+}
+
+static void one_that_begins_again_as_its_instance_ends_does_not(void **state)
+{
+    struct bench b = {.loop = NULL};
+    struct answer answer;
+
+    (void)state;
+    bench_start(&b, "position", "");
+    assert_non_null(ask(&b, "again", &answer));
+    instance_stop(b.instance, clock_ms() + 10000);
+    bench_until(&b, &b.stopped, 1);
+    assert_int_equal(b.agains, 0);
+    bench_free(&b);
+}
+
 static void the_end_answers_what_the_plugin_has_not(void **state)
 {
     struct bench b = {.loop = NULL};
@@ -124,6 +163,8 @@ int main(void)
         cmocka_unit_test(a_plugin_without_it_is_not_asked),
         cmocka_unit_test(only_an_answer_that_makes_sense_counts_and_only_once),
         cmocka_unit_test(checkpoints_are_told_and_an_answer_may_come_later),
+        cmocka_unit_test(what_is_said_of_a_stream_that_begins_again_is_not_handed_on),
+        cmocka_unit_test(one_that_begins_again_as_its_instance_ends_does_not),
         cmocka_unit_test(the_end_answers_what_the_plugin_has_not),
     };
 
