@@ -316,6 +316,7 @@ static size_t parts_give(struct http_source *source, struct http_call *call, cha
         parts->given += given;
         n += given;
     }
+    parts->moved += n;
     return n;
 }
 

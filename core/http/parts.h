@@ -45,6 +45,8 @@ struct http_parts {
         int64_t retry_after_ms; /* as http_result has it                                   */
     } fault;
 
+    uint64_t moved; /* bytes that went out, ever                                           */
+
     /* For tests: the most bytes that were in the buffer at once. */
     size_t most_held;
 

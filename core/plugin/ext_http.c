@@ -24,6 +24,8 @@
 /* What is kept for the next requests: so many, each of no more than so many bytes. */
 enum { SPARE_MAX = 64, SPARE_ROOM_MAX = 64 << 10 };
 
+static const char late_words[] = "cancelled: the batch is late, its bytes stand still";
+
 struct tr_http_client {
     struct list link; /* worker: instance->http_clients                                    */
     struct instance *instance;
@@ -48,6 +50,9 @@ struct request {
     void (*done)(void *user, const tr_http_response *response);
     struct http_call call;
     struct parcel *parcel; /* its body, if it is in parts; NULL: it is not                 */
+    tr_ticket ticket;      /* the batch that it is for; 0: none                            */
+    struct list carrying;  /* loop: instance->carriers, if it is for a batch               */
+    uint64_t moved;        /* loop: bytes that the batch's deadline knows of               */
     uint32_t on_the_way;   /* worker: what is to come back before it may be freed             */
     bool cancelling, over;
     struct task start, cancel;
@@ -127,11 +132,24 @@ static void request_finished(struct work *work)
     instance_came_back(instance);
 }
 
+static uint64_t take_moved(struct request *request)
+{
+    uint64_t before = request->moved;
+
+    request->moved = parcel_moved(request->parcel);
+    return request->moved - before;
+}
+
 /* Loop: the request is over, one way or another. */
 static void answer(struct request *request, int status, const char *error, tr_str body,
                    int64_t retry_after_ms, uint32_t flags)
 {
+    struct job *job = tickets_find(&request->client->instance->tickets, request->ticket);
+
+    if (job)
+        job->moved += take_moved(request);
     list_remove(&request->running);
+    list_remove(&request->carrying);
     request->response = (tr_http_response){
         .size = sizeof(tr_http_response),
         .status = status,
@@ -165,11 +183,18 @@ static void start_on_loop(struct task *task)
     struct request *request = list_entry(task, struct request, start);
     struct tr_http_client *client = request->client;
     const struct instance_setup *setup = &client->instance->setup;
+    const struct job *job = tickets_find(&client->instance->tickets, request->ticket);
     struct error error = {0};
     int rc;
 
     FAILPOINT("plugin.http.asks");
     list_push_back(&client->running, &request->running);
+    if (job)
+        list_push_back(&client->instance->carriers, &request->carrying);
+    if (job && job->late) {
+        answer(request, 0, late_words, STR(""), 0, 0);
+        return;
+    }
     if (!client->pool)
         client->pool = plugin_pool_join(setup->loop, setup->http, setup->plugin,
                                         &client->options, str_c(client->share));
@@ -233,6 +258,9 @@ static struct request *copy_request(struct tr_http_client *client, const tr_http
         .keep_max = client->keep_max,
         .on_done = call_done,
     };
+    request->ticket = TR_ROOM(given, tr_http_request, ticket) ? given->ticket : 0;
+    list_init(&request->carrying);
+    request->moved = 0;
     request->start.run = start_on_loop;
     return request;
 }
@@ -305,6 +333,31 @@ static tr_status http_ext_cancel(tr_http_client *client, uint64_t id)
         return TR_OK;
     }
     return TR_ESTALE;
+}
+
+/* ---- batches that take long ---- */
+
+uint64_t ext_http_moved(struct instance *instance, tr_ticket ticket)
+{
+    uint64_t moved = 0;
+
+    list_each (it, &instance->carriers) {
+        struct request *request = list_entry(it, struct request, carrying);
+        if (request->ticket == ticket)
+            moved += take_moved(request);
+    }
+    return moved;
+}
+
+void ext_http_late(struct instance *instance, tr_ticket ticket)
+{
+    list_each_safe (it, &instance->carriers) {
+        struct request *request = list_entry(it, struct request, carrying);
+        if (request->ticket != ticket)
+            continue;
+        http_cancel(&request->call);
+        answer(request, 0, late_words, STR(""), 0, 0);
+    }
 }
 
 /* ---- clients ---- */

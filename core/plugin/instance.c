@@ -14,6 +14,8 @@
 
 #include <tailrace/ext/timer.h>
 
+enum { MOVED_A_MS = 16 }; /* bytes: a batch whose requests move less than that is late      */
+
 /* ---- making ---- */
 
 struct instance *instance_new(const struct instance_setup *setup)
@@ -28,6 +30,7 @@ struct instance *instance_new(const struct instance_setup *setup)
     list_init(&instance->agains);
     list_init(&instance->timers);
     list_init(&instance->http_clients);
+    list_init(&instance->carriers);
     host_init(instance);
     instance->chain = chain_new(setup);
     return instance;
@@ -344,6 +347,16 @@ static void wedged(struct timer *timer)
     instance->setup.events->wedged(instance->setup.ctx);
 }
 
+/* Whether its requests have moved so much that it is no wonder that it is not done. */
+static bool moves(struct job *job)
+{
+    struct instance *instance = job->instance;
+    uint64_t moved = job->moved + ext_http_moved(instance, job->batch.ticket);
+
+    job->moved = 0;
+    return moved >= (uint64_t)instance->setup.timeout_ms * MOVED_A_MS;
+}
+
 static void overdue(struct timer *timer)
 {
     struct job *job = list_entry(timer, struct job, deadline);
@@ -353,6 +366,10 @@ static void overdue(struct timer *timer)
      * with nothing in hand it may be closed at any time. */
     if (!tickets_hold(&instance->tickets, job))
         return;
+    if (moves(job)) {
+        loop_set_timer(instance->setup.loop, timer, instance->setup.timeout_ms);
+        return;
+    }
     job->late = true;
     log_warn("batch is late: it is cancelled", LOG_C("rule", instance->setup.rule),
              LOG_C("plugin", calls(instance)->name), LOG_S("db", job->batch.db),
@@ -360,6 +377,7 @@ static void overdue(struct timer *timer)
              LOG_I("timeout_ms", instance->setup.timeout_ms));
     timer->fire = wedged;
     loop_set_timer(instance->setup.loop, timer, instance->setup.grace_ms);
+    ext_http_late(instance, job->batch.ticket);
     if (calls(instance)->cancel)
         calls(instance)->cancel(instance->self, job->batch.ticket);
 }
@@ -371,6 +389,7 @@ bool instance_submit(struct instance *instance, struct job *job)
     job->batch.deadline_ms = clock_ms() + instance->setup.timeout_ms;
     job->items = NULL;
     job->undecided = false;
+    job->moved = 0;
     job->passage = NULL;
     job->messages = NULL;
     job->message[0] = '\0';

@@ -2,7 +2,7 @@
 /*
  * Bodies in parts: copies of what a plugin said of them, in one block of memory that holds the
  * list, all headers, and behind them the bytes of all strings. Worker thread, but for
- * parcel_report().
+ * parcel_moved() and parcel_report().
  */
 #include "plugin/parcel.h"
 
@@ -142,6 +142,11 @@ void parcel_attach(struct parcel *parcel, struct http_call *call)
     call->source = &parcel->parts.source;
     call->timeout_ms = 0;
     call->idle_ms = parcel->idle_ms;
+}
+
+uint64_t parcel_moved(const struct parcel *parcel)
+{
+    return parcel ? parcel->parts.moved : 0;
 }
 
 void parcel_report(const struct parcel *parcel, tr_http_response *response)

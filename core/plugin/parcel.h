@@ -24,6 +24,9 @@ void parcel_free(struct parcel *parcel);
 /* Makes the call one with this body. NULL: does nothing. */
 void parcel_attach(struct parcel *parcel, struct http_call *call);
 
+/* Loop: bytes of it that went out so far. NULL: none. */
+uint64_t parcel_moved(const struct parcel *parcel);
+
 /* Loop, in on_done: says in the response which part failed, if one did. NULL: does nothing. */
 void parcel_report(const struct parcel *parcel, tr_http_response *response);
 

@@ -45,6 +45,7 @@ struct instance {
     struct list agains;       /* worker: streams that begin again (position.c)               */
     uint64_t ids;             /* worker: the last id given to a timer or request           */
     struct list http_clients; /* worker: open clients (ext_http.c)                         */
+    struct list carriers;     /* loop: requests that are made for a batch (ext_http.c)     */
 };
 
 static inline struct instance *instance_of(const tr_host *host)
@@ -103,6 +104,12 @@ void position_end(struct instance *instance);
 
 /* Streams that were to begin again and did not, for the instance ended; loop. */
 void position_free(struct instance *instance);
+
+/* What the requests of a batch have moved since this was asked last; loop. */
+uint64_t ext_http_moved(struct instance *instance, tr_ticket ticket);
+
+/* The batch is late: they end; loop. */
+void ext_http_late(struct instance *instance, tr_ticket ticket);
 
 /* Clients that the plugin did not give back; after close(). */
 void ext_http_free(struct instance *instance);

@@ -215,6 +215,16 @@ struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status
     return ready;
 }
 
+struct job *tickets_find(struct tickets *tickets, tr_ticket ticket)
+{
+    struct job *job;
+
+    pthread_mutex_lock(&tickets->lock);
+    job = find(tickets, ticket);
+    pthread_mutex_unlock(&tickets->lock);
+    return job;
+}
+
 bool tickets_hold(struct tickets *tickets, const struct job *job)
 {
     bool held;

@@ -39,6 +39,7 @@ struct job {
     struct task task;        /* and back                                                      */
     struct timer deadline;   /* the loop's                                                    */
     bool late;               /* the deadline has passed once                                  */
+    uint64_t moved;          /* loop: bytes of its requests since the deadline was set        */
     bool running, settled;   /* process() has not returned; the outcome is there              */
 };
 
@@ -77,6 +78,9 @@ tr_status tickets_complete(struct tickets *tickets, tr_ticket ticket, const tr_o
  * *ret_ignored: the outcome came a second time and was dropped. */
 struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status status,
                              const tr_outcome *outcome, bool *ret_ignored);
+
+/* The job of an open ticket, or NULL. Loop thread, where it lives until the turn is over. */
+struct job *tickets_find(struct tickets *tickets, tr_ticket ticket);
 
 /* Whether something is missing of a submitted job: its outcome, or the end of process(). */
 bool tickets_hold(struct tickets *tickets, const struct job *job);

@@ -30,7 +30,8 @@ void ask_cancel(struct ask *ask)
         (void)ask->self->http->cancel(ask->client, ask->request);
 }
 
-/* A body in parts may take long; it is the wait for its next byte that ends it. */
+/* A body in parts may take long: it is the wait for its next byte that ends it, or the host, by
+ * the deadline of the batch, which it puts off while bytes move. */
 static tr_status send(struct ask *ask, const struct question *question, tr_str url)
 {
     const tr_str json = TR_STR("application/json");
@@ -41,7 +42,7 @@ static tr_status send(struct ask *ask, const struct question *question, tr_str u
     };
     const tr_http_request request = {
         .size = sizeof(request),
-        .timeout_ms = question->parts ? 0 : ask->patience_ms,
+        .timeout_ms = ask->patience_ms,
         .method = tr_str_c(question->method),
         .url = url,
         .headers = headers,
@@ -52,6 +53,7 @@ static tr_status send(struct ask *ask, const struct question *question, tr_str u
         .parts_stride = question->parts ? sizeof(*question->parts) : 0,
         .user = ask,
         .done = done,
+        .ticket = question->ticket,
     };
 
     return ask->self->http->send(ask->client, &request, &ask->request);
@@ -83,6 +85,8 @@ const char *ask_send(tr_self *self, struct ask *ask, const struct question *ques
     case TR_ESTALE: return "the rule ends";
     default: return "the URL cannot be asked";
     }
+    if (question->ticket && self->host->abi_minor >= 2)
+        return NULL;
     if (self->timer->set(self->host, ask->patience_ms, out_of_time, ask, &ask->guard) != TR_OK)
         ask->guard = 0; /* then the request's own timeout has to do */
     return NULL;

@@ -11,6 +11,14 @@
 
 /* ---- its life ---- */
 
+static uint32_t time_left(const struct job *job)
+{
+    int64_t left = job->batch->deadline_ms - now_ms();
+
+    left -= left > 10000 ? 1000 : left / 10;
+    return left < 1 ? 0 : left > INT32_MAX ? INT32_MAX : (uint32_t)left;
+}
+
 void job_free(struct job *job)
 {
     tr_text_fini(&job->body);
@@ -32,6 +40,7 @@ struct job *job_new(tr_self *self, const tr_batch *batch)
         return NULL;
     job->self = self;
     job->batch = batch;
+    job->timeout_ms = time_left(job);
     job->first = calloc(batch->count + 1, sizeof(*job->first));
     job->reasons = calloc(batch->count, sizeof(*job->reasons));
     if (!job->first || !job->reasons || tr_bulk_init(&job->bulk, batch, 0) != TR_OK ||
@@ -68,20 +77,13 @@ const tr_bulk_key *job_find(struct job *job, tr_str raw_id, uint32_t *ret_count)
 
 /* ---- requests ---- */
 
-static uint32_t time_left(const struct job *job)
-{
-    int64_t left = job->batch->deadline_ms - now_ms();
-
-    left -= left > 10000 ? 1000 : left / 10;
-    return left < 1 ? 0 : left > INT32_MAX ? INT32_MAX : (uint32_t)left;
-}
-
 void job_send(struct job *job, const struct question *question)
 {
     const char *why = "out of memory";
 
     if (!job->body.failed && !job->docs.failed && !job->notes.failed && !job->scratch.failed)
-        why = ask_send(job->self, &job->ask, question, time_left(job));
+        why = ask_send(job->self, &job->ask, question,
+                       question->ticket ? job->timeout_ms : time_left(job));
     if (why)
         tr_bulk_fail(&job->bulk, 0, "%s", why);
 }

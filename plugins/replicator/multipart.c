@@ -215,6 +215,7 @@ static void send(struct job *job, struct leaf *leaf, struct message *message)
                                          .parts = message->parts,
                                          .parts_count = message->count,
                                          .type = message->type,
+                                         .ticket = job->batch->ticket,
                                          .answered = answered});
     tr_text_fini(&path);
 }

@@ -69,6 +69,7 @@ struct question {
     const tr_http_part *parts; /* or NULL: instead of `body`                                */
     uint32_t parts_count;
     const char *type; /* of the body; NULL: JSON                                           */
+    tr_ticket ticket; /* the batch whose deadline ends it, and no other; 0: none           */
     void (*answered)(struct ask *ask, const tr_http_response *response);
 };
 
@@ -175,6 +176,7 @@ struct job {
     uint32_t leaves_count;
     uint32_t *first;       /* place of the first leaf of a change; one more at the end     */
     tr_text_part *reasons; /* why a leaf of the change was refused; in `notes`             */
+    uint32_t timeout_ms;   /* what it had for all when it came                              */
     bool diffed;
     bool looked;         /* at the source, whether it is what it was                       */
     bool contents;       /* what is asked for now comes with its attachments               */

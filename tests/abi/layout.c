@@ -181,7 +181,8 @@ AT(tr_http_request, done, 80, 8);
 AT(tr_http_request, parts, 88, 8);
 AT(tr_http_request, parts_count, 96, 4);
 AT(tr_http_request, parts_stride, 100, 4);
-SIZE(tr_http_request, 104);
+AT(tr_http_request, ticket, 104, 8);
+SIZE(tr_http_request, 112);
 
 AT(tr_http, size, 0, 4);
 AT(tr_http, client_new, 8, 8);

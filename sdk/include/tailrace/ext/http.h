@@ -114,6 +114,11 @@ typedef struct tr_http_request {
      * out once more (see above), the parts are asked for once more too. */
     const tr_http_part *parts;
     uint32_t parts_count, parts_stride;
+    /* The batch that it is made for, or 0. When that is late the request is cancelled. As long
+     * as a body in parts goes out at 16 KiB a second or more, over the rule's timeout, the
+     * batch is not late, though its deadline_ms has passed: an attachment may be larger than
+     * any deadline, and a server that stands still is not waited for. Since 1.2. */
+    tr_ticket ticket;
 } tr_http_request;
 
 typedef struct tr_http {
