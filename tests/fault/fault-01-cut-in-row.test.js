@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(1);
 const assert = require('node:assert');
 const { startScripted, on } = require('./lib/scripted');
 const { startProxy } = require('./lib/proxy');

@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(3);
 const assert = require('node:assert');
 const { startScripted } = require('./lib/scripted');
 const { startProxy } = require('./lib/proxy');

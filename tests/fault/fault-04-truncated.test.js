@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(4);
 const assert = require('node:assert');
 const zlib = require('node:zlib');
 const { startScripted, on } = require('./lib/scripted');

@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(5);
 const assert = require('node:assert');
 const crypto = require('node:crypto');
 const fs = require('node:fs');

@@ -6,7 +6,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(7);
 const assert = require('node:assert');
 const { startScripted, on } = require('./lib/scripted');
 const { follow, isStart } = require('./lib/stage');

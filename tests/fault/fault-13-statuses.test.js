@@ -6,7 +6,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(13);
 const assert = require('node:assert');
 const path = require('node:path');
 const { startScripted, on } = require('./lib/scripted');

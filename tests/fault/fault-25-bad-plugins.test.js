@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(25);
 const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');

@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(26);
 const assert = require('node:assert');
 const path = require('node:path');
 const { startScripted } = require('./lib/scripted');

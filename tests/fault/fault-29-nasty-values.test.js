@@ -6,7 +6,7 @@
  */
 'use strict';
 
-const { test } = require('node:test');
+const test = require('./lib/fault')(29);
 const assert = require('node:assert');
 const { startScripted, on } = require('./lib/scripted');
 const { plan } = require('./lib/stage');
