@@ -11,7 +11,6 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 const { startTestServer, sleep, waitFor } = require('../lib/couch');
-const { tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { startHook, toHook, toFile, linesOf, ids, sortedIds } = require('./lib/sink');
 const { makeFilled, put } = require('./lib/docs');
@@ -227,18 +226,4 @@ test('since = now means the same now after kill -9', async (t) => {
     await site.once();
     assert.ok(hook.taken.length >= 1 && hook.taken.length <= 2, ids(hook.taken).join());
     assert.ok(ids(hook.taken).includes('second'));
-});
-
-test('a second daemon on a state directory is turned away: EX_TEMPFAIL', async (t) => {
-    const { db } = await makeFilled(couch, 1);
-    const hook = await startHook(t);
-    const site = makeSite(t, couch, { rules: { r: toHook(hook, [db]) } });
-    const daemon = site.start();
-    await hook.until(1);
-    const second = await tailrace(site.args('run'));
-    assert.equal(second.code, 75, second.stderr);
-    const said = second.stderr.split('\n').filter((line) => /another tailrace/.test(line));
-    assert.equal(said.length, 1, second.stderr);
-    assert.match(said[0], new RegExp(`pid ${daemon.pid}.*stop it first`));
-    assert.equal((await daemon.stop()).code, 0);
 });
