@@ -56,8 +56,10 @@ function writeConf(dir, content) {
     return path.join(dir, 'tailrace.conf');
 }
 
-function launch(args, { cwd, env } = {}) {
-    return spawn(binary(), args, { cwd, env: { ...process.env, ...env } });
+/* `through`: words of a command that sets something up and becomes what follows, as env does. */
+function launch(args, { cwd, env, through = [] } = {}) {
+    const [command, ...words] = [...through, binary(), ...args];
+    return spawn(command, words, { cwd, env: { ...process.env, ...env } });
 }
 
 /* Resolves to {code, signal} when the process and its pipes have ended. */
@@ -184,7 +186,7 @@ class Daemon {
     }
 }
 
-/* Start and leave running; options: t, cwd, env, input. */
+/* Start and leave running; options: t, cwd, env, through, input. */
 function startTailrace(args, options = {}) {
     return new Daemon(args, options);
 }

@@ -59,8 +59,8 @@ class LineFile {
 }
 
 class Stage {
-    constructor(t, settings, { faults, env, files = {}, dir = tempDir(t) } = {}) {
-        Object.assign(this, { t, settings, faults, env, dir });
+    constructor(t, settings, { faults, env, through, files = {}, dir = tempDir(t) } = {}) {
+        Object.assign(this, { t, settings, faults, env, through, dir });
         this.files = files;
         this.write();
         this.sink = new LineFile(path.join(dir, 'out.ndjson'));
@@ -76,7 +76,8 @@ class Stage {
     /* Start the daemon, or start it again. */
     start() {
         const args = ['run', '-c', this.conf, '--plugin-dir', pluginDir()];
-        this.daemon = startTailrace(args, { t: this.t, env: this.env });
+        const { t, env, through } = this;
+        this.daemon = startTailrace(args, { t, env, through });
         return this;
     }
 
