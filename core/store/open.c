@@ -132,6 +132,31 @@ static int judge_absence(const char *path, struct error *error)
     return 0;
 }
 
+/* SQLite reads a last page that is cut as if zeros followed. A crash while the log was merged
+ * may have cut it, but then the log is still there and has that page. */
+static int judge_length(const char *path, struct error *error)
+{
+    unsigned char head[18] = {0};
+    char wal[PATH_BYTES + 8];
+    struct stat st, log = {.st_size = 0};
+    off_t page_size;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is_read = fd >= 0 && fstat(fd, &st) == 0 && read(fd, head, sizeof(head)) > 0;
+
+    if (fd >= 0)
+        close(fd);
+    if (!is_read)
+        return error_set(error, ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    snprintf(wal, sizeof(wal), "%s-wal", path);
+    (void)lstat(wal, &log);
+    page_size = head[16] << 8 | head[17];
+    if (page_size == 1) /* stands for 65,536, which 16 bits cannot */
+        page_size = 1 << 16;
+    if (page_size > 0 && st.st_size % page_size != 0 && log.st_size == 0)
+        return sq_damaged(path, "its end was cut off", error);
+    return 0;
+}
+
 static int open_shared(struct store *store, const char *path, struct error *error)
 {
     int flags = store->flags & STORE_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
@@ -186,6 +211,8 @@ static int open_files(struct store *store, struct error *error)
     rc = judge_file(path, store->flags & STORE_READ_ONLY ? R_OK : R_OK | W_OK, &absent, error);
     if (rc == 0 && absent)
         rc = judge_absence(path, error);
+    else if (rc == 0 && !shared)
+        rc = judge_length(path, error);
     if (rc < 0)
         return rc;
     if (absent && shared)
