@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
+#include "engine/descriptors.h"
 #include "engine/document_rules.h"
 #include "engine/private.h"
 #include "engine/status.h"
@@ -206,6 +207,7 @@ void engine_reload(struct engine *engine)
         return;
     }
     FAILPOINT("reload.read");
+    descriptors_fit(settings);
     old = engine->settings;
     engine->settings = settings;
     wanted_change(engine, old, settings);
@@ -253,6 +255,7 @@ int engine_new(const struct engine_options *options, struct settings *settings,
 
     engine->options = *options;
     engine->loop = options->loop;
+    descriptors_fit(settings);
     engine->settings = settings;
     engine->started_ms = clock_ms();
     list_init(&engine->sources);
