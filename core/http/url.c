@@ -110,6 +110,18 @@ static const char *take_apart(CURLU *handle, struct url *url)
     return NULL;
 }
 
+/* libcurl takes one to three, others take them for something else. */
+static bool has_odd_slashes(tr_str text)
+{
+    size_t count = 0;
+    tr_str rest;
+
+    (void)str_cut(text, ':', &rest);
+    while (count < rest.len && rest.ptr[count] == '/')
+        count++;
+    return count > 0 && count != 2;
+}
+
 int url_parse(tr_str text, struct url *ret_url, struct error *error)
 {
     struct url url = {0};
@@ -123,6 +135,8 @@ int url_parse(tr_str text, struct url *ret_url, struct error *error)
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] <= 0x20 || text.ptr[i] == 0x7f)
             return refuse(text, "it holds a space or control byte; percent-encode it", error);
+    if (has_odd_slashes(text))
+        return refuse(text, "two slashes, no more, have to stand before the host", error);
     handle = curl_url();
     copy = str_dup(text);
     code = curl_url_set(handle, CURLUPART_URL, copy, CURLU_PATH_AS_IS);
@@ -309,17 +323,26 @@ static size_t user_end(tr_str rest)
     return 0;
 }
 
+/* Behind "http:" and its slashes, one or many; or 0. */
+static size_t scheme_end(tr_str text)
+{
+    size_t at = str_find(text, ':') + 1;
+
+    if (at > 16 || at >= text.len || text.ptr[at] != '/')
+        return 0;
+    while (at < text.len && text.ptr[at] == '/')
+        at++;
+    return at;
+}
+
 void url_redact(struct buf *out, tr_str text)
 {
-    tr_str rest = text, user, fragment;
+    tr_str rest, user, fragment;
     size_t end, query;
 
-    for (size_t i = 0; i + 3 <= text.len && i < 16; i++)
-        if (memcmp(text.ptr + i, "://", 3) == 0) {
-            buf_add(out, text.ptr, i + 3);
-            rest = str_from(text, i + 3);
-            break;
-        }
+    end = scheme_end(text);
+    buf_add(out, text.ptr, end);
+    rest = str_from(text, end);
     end = user_end(rest);
     if (end > 0) {
         user = str_cut(str_n(rest.ptr, end - 1), ':', &fragment);

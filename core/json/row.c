@@ -70,10 +70,13 @@ static enum json_lex walk(const char **at, const char *end, tr_str members[MEMBE
 static bool is_usual(tr_str revs, tr_str *ret_raw)
 {
     static const tr_str begin = {"[{\"rev\":", 8};
-    const char *value = revs.ptr + begin.len, *at = value, *end = revs.ptr + revs.len;
+    const char *value, *at, *end;
 
-    if (!str_starts(revs, begin) || json_lex_string(&at, end) != LEX_DONE || at == end ||
-        *at != '}')
+    if (!str_starts(revs, begin))
+        return false;
+    value = at = revs.ptr + begin.len;
+    end = revs.ptr + revs.len;
+    if (json_lex_string(&at, end) != LEX_DONE || at == end || *at != '}')
         return false;
     *ret_raw = str_n(value, (size_t)(at - value));
     return true;

@@ -55,6 +55,9 @@ static void what_is_no_http_url_is_refused_without_showing_its_password(void **s
                                       "http://u:canary@h/\r\nX: y",
                                       "file:///etc/passwd",
                                       "http://u:can/canary@h/",
+                                      "http:///u:canary@h/",
+                                      "http:/u:canary@h/",
+                                      "http:////u:canary@h/",
                                       "http://u:canary@"};
     struct error error;
     struct url url;
@@ -126,6 +129,8 @@ static void passwords_and_secret_parameters_are_never_shown(void **state)
     assert_shown("u:canary@h", "u:***@h");
     assert_shown("http://h/?%74oken=canary", "http://h/?%74oken=***");
     assert_shown("http://:canary@h/", "http://:***@h/");
+    assert_shown("http:///u:canary@h/", "http:///u:***@h/");
+    assert_shown("http:/u:canary@h/", "http:/u:***@h/");
     assert_shown("http://[::1]:5984/db?flag", "http://[::1]:5984/db?flag");
     assert_shown("", "");
 }
