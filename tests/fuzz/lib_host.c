@@ -330,34 +330,35 @@ static bool step(void)
 
 /* ---- from open to close ---- */
 
-static struct config_values *check(const tr_plugin *plugin, const char *options)
-{
+struct setup {
+    const char *options;
+    struct config *config; /* the values point into it */
     struct config_values *values;
-    struct config *config = NULL;
+};
+
+static void check(const tr_plugin *plugin, struct setup *setup)
+{
     struct diags diags;
 
     diags_init(&diags);
-    MUST(config_load_text("fuzz", str_c(options), &diags, &config) == 0);
-    MUST(config_check(config->root, NULL, plugin->options, plugin->options_count,
-                      plugin->options_stride, &diags, &values) == 0);
+    MUST(config_load_text("fuzz", str_c(setup->options), &diags, &setup->config) == 0);
+    MUST(config_check(setup->config->root, NULL, plugin->options, plugin->options_count,
+                      plugin->options_stride, &diags, &setup->values) == 0);
     diags_fini(&diags);
-    return values; /* with the config, which they need, until the process ends */
 }
 
-/* The same texts come again and again: each is checked once. */
+/* The same few texts come again and again: each is checked once. */
 static const struct config_values *values_of(const tr_plugin *plugin, const char *options)
 {
-    static struct {
-        const char *options;
-        struct config_values *values;
-    } known[SETUPS_MAX];
+    static struct setup known[SETUPS_MAX];
     size_t i = 0;
 
     while (known[i].options && known[i].options != options)
         MUST(++i < SETUPS_MAX);
-    if (!known[i].options)
-        known[i].values = check(plugin, options);
-    known[i].options = options;
+    if (!known[i].options) {
+        known[i].options = options;
+        check(plugin, &known[i]);
+    }
     return known[i].values;
 }
 
