@@ -308,7 +308,7 @@ static bool is_port(tr_str s)
  * too. */
 static size_t user_end(tr_str rest)
 {
-    size_t authority = find_any(rest, "/?#\\"), colon, at;
+    size_t authority = find_any(rest, "/?#"), colon, at;
 
     for (at = authority; at > 0; at--)
         if (rest.ptr[at - 1] == '@')

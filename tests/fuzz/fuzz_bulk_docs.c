@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         SERVER "new_edits = true; create_target = true;",
         SERVER "new_edits = true; on_conflict = \"skip\"; attachments = \"drop\";",
         SERVER "new_edits = false;",
-        SERVER "new_edits = false; deletes = \"skip\";",
+        SERVER "new_edits = false; attachments = \"drop\"; create_target = true;",
     };
     struct verdict verdict;
 

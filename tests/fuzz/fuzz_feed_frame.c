@@ -37,7 +37,8 @@ static void take_rows(struct frame *frame, struct seen *seen)
     segment_unref(segment);
 }
 
-/* In pieces of `first` and then the rest; SIZE_MAX: in one; 0: byte by byte. */
+/* In pieces of `first` and then the rest; SIZE_MAX: in one; 0: three bytes at a time (one or
+ * two may be a heartbeat, and three of those within a row end the feed). */
 static struct seen read_all(tr_str answer, size_t first, bool hold)
 {
     struct seen seen = {.result = FRAME_MORE};
@@ -47,7 +48,7 @@ static struct seen read_all(tr_str answer, size_t first, bool hold)
     frame_init(&frame, STR("\"0\""), MAX_ROW);
     frame_begin(&frame, hold);
     while (answer.len > 0 && seen.result == FRAME_MORE) {
-        size_t len = first == 0 ? 1 : first < answer.len ? first : answer.len;
+        size_t most = first == 0 ? 3 : first, len = most < answer.len ? most : answer.len;
         char *piece = malloc(len); /* of its very length, so that a step beyond is seen     */
 
         MUST(piece);

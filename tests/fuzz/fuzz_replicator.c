@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ENDS,
         ENDS "create_target = true; winning_revs_only = true;",
         ENDS "attachments_inline = \"0\"; write_docs = 1; fetch_docs = 1;",
-        ENDS "attachments = false;",
+        ENDS "attachments = \"drop\";",
     };
     struct verdict verdict;
 

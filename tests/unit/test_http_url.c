@@ -129,6 +129,7 @@ static void passwords_and_secret_parameters_are_never_shown(void **state)
     assert_shown("u:canary@h", "u:***@h");
     assert_shown("http://h/?%74oken=canary", "http://h/?%74oken=***");
     assert_shown("http://:canary@h/", "http://:***@h/");
+    assert_shown("http://u\\x:canary@h/", "http://u\\x:***@h/");
     assert_shown("http:///u:canary@h/", "http:///u:***@h/");
     assert_shown("http:/u:canary@h/", "http:/u:***@h/");
     assert_shown("http://[::1]:5984/db?flag", "http://[::1]:5984/db?flag");
