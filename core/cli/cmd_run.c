@@ -18,7 +18,8 @@ static void log_summary(const struct binding_stats *stats, int64_t took_ms, int 
     log_info("finished", LOG_I("received", stats->received), LOG_I("filtered", stats->filtered),
              LOG_I("ok", stats->ok), LOG_I("dead", stats->dead),
              LOG_I("skipped", stats->skipped), LOG_I("retried", stats->retried),
-             LOG_I("batches", stats->batches), LOG_I("took_ms", took_ms),
+             LOG_I("repeated", stats->repeated), LOG_I("batches", stats->batches),
+             LOG_I("took_ms", took_ms),
              LOG_I("rows_per_s", took_ms > 0 ? done * 1000 / (uint64_t)took_ms : 0),
              LOG_I("exit_code", code));
 }

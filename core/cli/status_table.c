@@ -228,6 +228,15 @@ static void add_lag(struct table *table, tr_str rule)
     add_count(table, rule, "lag_rows");
 }
 
+/* Not in the table: it should never happen. */
+static void add_repeats(struct view *view, tr_str rule, double count)
+{
+    char reason[64];
+
+    snprintf(reason, sizeof(reason), "%.0f changes came that had come before", count);
+    add_trouble(view, joined(view, STR("rule "), "", rule), "", STR("repeats"), str_c(reason));
+}
+
 static void add_rule(struct view *view, struct table *table, tr_str rule)
 {
     tr_str name = text(view, rule, "name"), state = text(view, rule, "state");
@@ -246,6 +255,8 @@ static void add_rule(struct view *view, struct table *table, tr_str rule)
     if (reason.len > 0)
         add_trouble(view, joined(view, STR("rule "), "", name), "",
                     str_eq(state, STR("held")) ? state : STR("retrying"), reason);
+    if (number(rule, "repeated") > 0)
+        add_repeats(view, name, number(rule, "repeated"));
 }
 
 static void print_rules(struct view *view)

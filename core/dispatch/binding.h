@@ -16,6 +16,7 @@
 #ifndef DISPATCH_BINDING_H
 #define DISPATCH_BINDING_H
 
+#include "dispatch/repeats.h"
 #include "feed/segment.h"
 #include "plugin/position.h"
 #include "rule/match.h"
@@ -27,6 +28,9 @@ struct cursor;
 /* What becomes of a change that is rejected for good. */
 enum on_reject { ON_REJECT_DEAD_LETTER, ON_REJECT_STOP, ON_REJECT_SKIP };
 
+/* And of one that its source sends again, as far as that is noticed (repeats.h). */
+enum on_repeat { ON_REPEAT_DELIVER, ON_REPEAT_SKIP };
+
 struct binding_options {
     uint32_t batch_size;   /* changes of a batch, at most                                  */
     size_t batch_bytes;    /* and bytes of their rows; one change may be larger            */
@@ -37,6 +41,7 @@ struct binding_options {
     uint32_t
         max_attempts; /* deliveries before a change that always fails is rejected; 0: no end */
     enum on_reject on_reject;
+    enum on_repeat on_repeat;
     int64_t retry_min_ms, retry_max_ms;
     int64_t commit_ms;    /* checkpoints are committed this often                          */
     uint32_t commit_rows; /* or after so many settled rows                                 */
@@ -66,14 +71,16 @@ struct binding_setup {
     const struct matcher *matcher;
     struct loop *loop;
     struct store *store;
+    struct repeats *repeats; /* borrowed; NULL: nothing is remembered                      */
     struct instance_setup instance; /* its rule, events and ctx are filled in here         */
     const struct binding_events *events;
     void *ctx;
 };
 
-/* Counters since the start, for logs, status and the summary of `run --once`. */
+/* Counters since the start, for logs, status and the summary of `run --once`. Of those received
+ * `repeated` had come before. */
 struct binding_stats {
-    uint64_t received, filtered, ok, dead, skipped, retried, batches;
+    uint64_t received, filtered, ok, dead, skipped, retried, batches, repeated;
 };
 
 /* What it has in hand now, for status. */

@@ -10,6 +10,9 @@
 #include "dispatch/private.h"
 #include "observe/log.h"
 
+/* Of the repeated rows so many in a row are worth a word. */
+enum { REPEATS_TELL = 2 };
+
 /* ---- items, and their hold on a segment ---- */
 
 struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row)
@@ -102,6 +105,8 @@ static struct cursor *make_cursor(struct binding *binding, const struct stream_n
     buf_add_str(&cursor->committed, since);
     cursor->received_ordinal = ordinal;
     cursor->drain_to = -1;
+    if (binding->setup.repeats)
+        cursor->name = repeats_name(binding->setup.repeats);
     list_push_back(&binding->cursors, &cursor->link);
     return cursor;
 }
@@ -235,6 +240,30 @@ static const char *judge(struct binding *binding, const tr_change *change, bool 
     }
 }
 
+static bool is_repeated(struct cursor *cursor, const tr_change *row)
+{
+    struct binding *binding = cursor->binding;
+
+    if (!binding->setup.repeats || cursor->replays || row->id.len == 0 ||
+        !repeats_seen(binding->setup.repeats, cursor->name, row))
+        return false;
+    binding->stats.repeated++;
+    return true;
+}
+
+/* One alone is no sign: a losing branch of a document may have grown, which shows in no row. */
+static void tell_repeats(struct cursor *cursor, uint64_t count)
+{
+    bool told = cursor->again >= REPEATS_TELL;
+
+    cursor->again = count > 0 ? cursor->again + count : 0;
+    if (!told && cursor->again >= REPEATS_TELL)
+        log_warn("the source sends again what it has sent: it has gone back to an earlier "
+                 "position",
+                 LOG_C("rule", cursor->binding->setup.name), LOG_S("db", cursor->stream.db),
+                 LOG_I("changes", cursor->again));
+}
+
 static void take_row(struct cursor *cursor, struct segment *segment, uint32_t row,
                      struct hold **hold)
 {
@@ -245,6 +274,11 @@ static void take_row(struct cursor *cursor, struct segment *segment, uint32_t ro
     bool matches;
 
     cursor->received_ordinal++;
+    if (is_repeated(cursor, &segment->rows[row]) &&
+        binding->setup.options.on_repeat == ON_REPEAT_SKIP) {
+        binding->stats.skipped++;
+        return;
+    }
     flaw = judge(binding, &segment->rows[row], &matches, &error);
     if (!matches) {
         binding->stats.filtered++;
@@ -269,12 +303,14 @@ static void update_lanes(struct cursor *cursor)
 void cursor_take(struct cursor *cursor, struct segment *segment)
 {
     struct binding *binding = cursor->binding;
+    uint64_t repeated = binding->stats.repeated;
     struct hold *hold = NULL;
 
     binding->stats.received += segment->count;
     cursor->seen = 0;
     for (uint32_t i = 0; i < segment->count; i++)
         take_row(cursor, segment, i, &hold);
+    tell_repeats(cursor, binding->stats.repeated - repeated);
     buf_clear(&cursor->received);
     buf_add_str(&cursor->received, segment->last);
     if (hold)

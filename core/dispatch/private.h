@@ -69,6 +69,8 @@ struct cursor {
     bool replays;     /* of dead letters: it has no position                              */
     bool retired;     /* gone when it is empty                                            */
     bool dropped;     /* the same, and what becomes of its changes is of no interest      */
+    uint64_t name;    /* in the memory of repeats                                         */
+    uint64_t again;   /* rows of the last segments that had come before, in a row         */
 };
 
 enum binding_state {

@@ -258,6 +258,7 @@ int engine_new(const struct engine_options *options, struct settings *settings,
     descriptors_fit(settings);
     engine->settings = settings;
     engine->started_ms = clock_ms();
+    engine->repeats = repeats_new();
     list_init(&engine->sources);
     list_init(&engine->rules);
     list_init(&engine->idle_readers);
@@ -297,6 +298,7 @@ void engine_free(struct engine *engine)
     secrets_free(engine->secrets);
     wanted_free(engine);
     settings_unref(engine->settings);
+    repeats_free(engine->repeats);
     free(engine);
 }
 
@@ -308,6 +310,7 @@ static void add_stats(struct binding_stats *sum, const struct binding_stats *sta
     sum->dead += stats->dead;
     sum->skipped += stats->skipped;
     sum->retried += stats->retried;
+    sum->repeated += stats->repeated;
     sum->batches += stats->batches;
 }
 

@@ -271,6 +271,7 @@ const uint32_t settings_source_count = COUNT(settings_source_options);
 /* ---- a rule ---- */
 
 static const char *const on_rejects[] = {"dead_letter", "stop", "skip", NULL};
+static const char *const on_repeats[] = {"deliver", "skip", NULL};
 static const char *const rows_words[] = {"include", "exclude", "only", NULL};
 
 static const tr_option batch_options[] = {
@@ -504,6 +505,12 @@ const tr_option settings_rule_options[] = {
      .dflt = "dead_letter",
      .offset = NO_OFFSET,
      .help = "what becomes of a change that is refused for good"},
+    {.name = "on_repeat",
+     .type = TR_TYPE_ENUM,
+     .choices = on_repeats,
+     .dflt = "deliver",
+     .offset = NO_OFFSET,
+     .help = "what becomes of a change that its source sends again, as far as that is noticed"},
     {.name = "commit",
      .type = TR_TYPE_GROUP,
      .group = commit_options,

@@ -37,6 +37,7 @@ struct engine {
     struct http *http;
     struct secrets *secrets;
     struct store *store;
+    struct repeats *repeats;
     struct settings *settings; /* the newest generation of the files                       */
     int64_t started_ms;
     struct list sources, rules;

@@ -123,6 +123,7 @@ static struct binding *make_binding(struct running_rule *rule)
         .matcher = settings->matcher,
         .loop = engine->loop,
         .store = engine->store,
+        .repeats = engine->repeats,
         .instance = settings_instance(settings),
         .events = &binding_events,
         .ctx = rule,

@@ -231,6 +231,7 @@ static void take_binding(struct rule_settings *rule)
         .window_bytes = (size_t)number(rule, "window.bytes"),
         .max_attempts = (uint32_t)number(rule, "max_attempts"),
         .on_reject = (enum on_reject)number(rule, "on_reject"),
+        .on_repeat = (enum on_repeat)number(rule, "on_repeat"),
         .retry_min_ms = number(rule, "retry.min"),
         .retry_max_ms = number(rule, "retry.max"),
         .commit_ms = number(rule, "commit.interval"),

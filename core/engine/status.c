@@ -213,6 +213,7 @@ static void write_stats(struct buf *out, const struct binding_stats *stats)
     json_num(out, "dead", (int64_t)stats->dead);
     json_num(out, "skipped", (int64_t)stats->skipped);
     json_num(out, "retried", (int64_t)stats->retried);
+    json_num(out, "repeated", (int64_t)stats->repeated);
     json_num(out, "batches", (int64_t)stats->batches);
 }
 

@@ -15,7 +15,8 @@
  * "troubles_more"}], "rules":[{"name", "plugin", "source",
  * "state":"starting|running|held|draining", "reason" (held, or retrying), "streams",
  * "lag_rows", "lag_s", "window_rows", "window_bytes", "in_flight", "retrying", "received",
- * "filtered", "ok", "dead", "skipped", "retried", "batches", "dead_letters"}], "rules_more",
+ * "filtered", "ok", "dead", "skipped", "retried", "repeated", "batches", "dead_letters"}],
+ * "rules_more",
  *      "documents":[{"group", "source", "database", "state", "reason", "rules",
  *          "invalid":[{"id", "reason"}], "invalid_more"}]}
  *
