@@ -2,11 +2,16 @@
 /*
  * Fault 2: half-open TCP. A feed without a byte for three heartbeats is dead and is connected
  * anew; one that is idle but has its heartbeats is left alone, for however long.
+ *
+ * The proxy stalls a connection as a whole. Packets that vanish, so that not even an
+ * acknowledgement comes, are a matter of the kernel: that test runs this file once more in a
+ * network namespace of its own, where nftables drops them and nobody else is in reach.
  */
 'use strict';
 
 const test = require('./lib/fault')(2);
 const assert = require('node:assert');
+const { execFileSync, spawnSync } = require('node:child_process');
 const { startScripted, on } = require('./lib/scripted');
 const { startProxy } = require('./lib/proxy');
 const { follow } = require('./lib/stage');
@@ -24,6 +29,53 @@ async function behindProxy(t, count) {
     await stage.untilLog({ msg: 'following' });
     return { sc, fp, stage };
 }
+
+const INSIDE = process.env.TAILRACE_TEST_NAMESPACE === '1';
+const UNSHARE = ['--net', '--map-root-user'];
+
+function whyNoNamespace() {
+    const tried = spawnSync('unshare', [...UNSHARE, 'nft', 'list', 'tables'], { encoding: 'utf8' });
+    if (tried.status === 0) return false;
+    return `no network namespace with nftables: ${(tried.stderr || `${tried.error}`).trim()}`;
+}
+
+/* Packets of this connection vanish, in both directions. */
+function dropPackets(serverPort, clientPort) {
+    const ports = (from, to) => `tcp sport ${from} tcp dport ${to} drop`;
+    execFileSync('nft', ['-f', '-'], {
+        input:
+            'table inet test {\n chain input {\n  type filter hook input priority 0;\n' +
+            `  ${ports(serverPort, clientPort)}\n  ${ports(clientPort, serverPort)}\n }\n}\n`,
+    });
+}
+
+async function packetsVanish(t) {
+    const sc = await startScripted([], { couch: { dbs: { db: rows(3) } } });
+    t.after(() => sc.close());
+    const stage = follow(t, sc.url, { source: { heartbeat: '200ms' } });
+    const feed = await sc.waitFor((r) => /feed=continuous/.test(r.url));
+    await stage.untilIds(['doc-3']);
+    await stage.untilLog({ msg: 'following' });
+    dropPackets(sc.port, feed.remotePort);
+    sc.couch.db('db').append(row(4));
+    await stage.untilIds(['doc-4']);
+    assert.equal(stage.logs({ reason: SILENT }).length, 1, stage.story('the watchdog'));
+    assert.equal(sc.seen('GET', /feed=continuous/).length, 2, 'one feed more');
+    assert.deepEqual(stage.ids(), rows(4).map((r) => r.id), stage.story('repeated'));
+    await stage.end();
+}
+
+test('packets that vanish: the feed is connected anew', { skip: !INSIDE && whyNoNamespace() }, (t) => {
+    if (INSIDE) return packetsVanish(t);
+    const env = { ...process.env, TAILRACE_TEST_NAMESPACE: '1' };
+    delete env.NODE_TEST_CONTEXT; /* it is a run of its own */
+    const script = 'ip link set lo up && exec "$0" --test-name-pattern=vanish "$1"';
+    const words = [...UNSHARE, 'sh', '-c', script, process.execPath, __filename];
+    const run = spawnSync('unshare', words, { env, encoding: 'utf8', timeout: 60000 });
+    assert.equal(run.status, 0, `${run.stdout}\n${run.stderr}`);
+    assert.match(run.stdout, /# pass 1$|ℹ pass 1$/m);
+    return undefined;
+});
 
 test('a live feed that falls silent is connected anew, and nothing is lost', async (t) => {
     const { sc, fp, stage } = await behindProxy(t, 3);

@@ -110,7 +110,8 @@ class Connection {
 
     #head(req) {
         const { server } = this;
-        Object.assign(req, { time: Date.now(), body: Buffer.alloc(0), received: 0 });
+        const { remotePort } = this.tcp;
+        Object.assign(req, { time: Date.now(), body: Buffer.alloc(0), received: 0, remotePort });
         req.n = server.requests.push(req);
         req.json = () => JSON.parse(req.body.toString());
         this.parts = [];
