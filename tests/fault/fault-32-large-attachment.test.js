@@ -11,10 +11,11 @@ const { before, after } = require('node:test');
 const assert = require('node:assert');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
-const { startTestServer, uniqueDb, waitFor } = require('../lib/couch');
+const { startTestServer, waitFor } = require('../lib/couch');
 const { put } = require('../integration/lib/docs');
-const { startHook } = require('../integration/lib/sink');
-const { copyBench, urlOf } = require('../integration/lib/copy');
+const { copyBench, lettersOf, urlOf } = require('../integration/lib/copy');
+const { startProxy } = require('./lib/proxy');
+const faults = require('./lib/faults');
 
 const MB = 1 << 20;
 
@@ -25,3 +26,77 @@ before(async () => {
     bench = copyBench(couch);
 });
 after(() => couch.close());
+
+const isSanitized = (pid) => /libasan|libtsan/.test(fs.readFileSync(`/proc/${pid}/maps`, 'latin1'));
+
+function peakOf(pid) {
+    return Number(/VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1]);
+}
+
+/* The test server keeps a body in memory whole. */
+const sizeOf = () => Number(process.env.TAILRACE_TEST_ATTACHMENT || (couch.isReal ? 100 : 16)) * MB;
+
+async function putLarge(where, size) {
+    const bytes = crypto.randomBytes(size);
+    const rev = await put(couch, where, 'doc', { what: 'film' });
+    const answer = await couch.request(`${where}/doc/film?rev=${rev}`, {
+        method: 'PUT',
+        body: bytes,
+        headers: { 'Content-Type': 'video/mp4' },
+    });
+    assert.equal(answer.status, 201, answer.text);
+    return crypto.createHash('md5').update(bytes).digest('base64');
+}
+
+async function digestOf(where) {
+    const hash = crypto.createHash('md5');
+    for await (const piece of await couch.open(where)) hash.update(piece);
+    return hash.digest('base64');
+}
+
+test('it flows from the source to the target, in little memory', async (t) => {
+    const { where, to, site } = await bench.pair(t, 0);
+    const digest = await putLarge(where, sizeOf());
+    const daemon = site.start();
+    await waitFor(async () => (await couch.get(`${to}/doc`)).status === 200, 'the copy', 600000);
+    const peak = peakOf(daemon.pid);
+    test.saw(t, `${sizeOf() / MB} MiB, the daemon at ${Math.round(peak / 1024)} MiB at most`);
+    /* A sanitizer's own memory is not counted apart. */
+    if (!isSanitized(daemon.pid)) assert.ok(peak < 64 * 1024, `VmHWM is ${peak} kB`);
+    assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+    assert.equal(await digestOf(`${to}/doc/film`), digest);
+    await bench.assertSame(where, to);
+});
+
+/* A database with an attachment whose first journey meets the fault, and the site that copies it. */
+async function throughProxy(t, fault) {
+    const proxy = await startProxy(couch.url, {
+        faults: [{ ...fault, match: /film/, from: 'body', times: 1 }],
+    });
+    t.after(() => proxy.close());
+    const { db, where, to } = await bench.pair(t, 0);
+    const source = `${proxy.url.replace('://', '://admin@')}${where}`;
+    const site = bench.siteTo(t, db, { source, target: urlOf(couch, to) });
+    return { proxy, site, where, to, digest: await putLarge(where, 3 * MB) };
+}
+
+const isThere = async (to) => (await couch.get(`${to}/doc`)).status === 200;
+
+test('cut off on its way it is not written, and comes whole when it is asked again', async (t) => {
+    const { proxy, site, where, to, digest } = await throughProxy(t, faults.cut([100, MB]));
+    await site.once();
+    assert.equal(proxy.struck(proxy.faults[0]), 1, proxy.describe());
+    assert.equal(await digestOf(`${to}/doc/film`), digest);
+    await bench.assertSame(where, to);
+});
+
+test('with a byte that turned it is a dead letter, and nothing is written', async (t) => {
+    const { proxy, site, where, to, digest } = await throughProxy(t, faults.corrupt([100, MB]));
+    await site.once();
+    const [letter] = await lettersOf(site);
+    assert.match(letter.error, /digest/, proxy.describe());
+    assert.equal(await isThere(to), false);
+    await site.command(['dead-letter', 'replay', '--all']);
+    assert.equal(await digestOf(`${to}/doc/film`), digest);
+    await bench.assertSame(where, to);
+});
