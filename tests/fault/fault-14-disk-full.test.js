@@ -38,27 +38,45 @@ async function untilStalled(stage, sc, from) {
 async function assertGoesOn(stage, sc, last) {
     await stage.untilLog({ msg: /the store works again/ });
     sc.couch.db('db').append(row(last + 1));
-    await stage.untilIds([`doc-${last + 1}`]);
-    await stage.end();
-    const want = rows(last + 1).map((r) => r.id);
-    assert.deepEqual(stage.ids(), want, stage.story('lost, repeated or out of order'));
-    assert.match(String(await stage.checkpoint()), new RegExp(`^${last + 1}-`));
+    await assertAll(stage, last + 1);
 }
+
+async function assertAll(stage, count) {
+    await stage.untilIds([`doc-${count}`]);
+    await stage.end();
+    const want = rows(count).map((r) => r.id);
+    assert.deepEqual(stage.ids(), want, stage.story('lost, repeated or out of order'));
+    assert.match(String(await stage.checkpoint()), new RegExp(`^${count}-`));
+}
+
+/* A write beyond it is an error, with a signal that must end nobody. */
+const limit = (stage, bytes) =>
+    execFileSync('prlimit', ['--pid', stage.daemon.pid, `--fsize=${bytes}:unlimited`]);
 
 test('a limit of the size of files: stalled, told, and on when it is lifted', async (t) => {
     const sc = await serve(t, 3);
     const stage = plan(t, sc.url, { rule: SMALL_WINDOW });
     stage.start();
     await stage.untilIds(['doc-3']);
-    const limit = (bytes) =>
-        execFileSync('prlimit', ['--pid', stage.daemon.pid, `--fsize=${bytes}:unlimited`]);
     const wal = fs.statSync(path.join(stage.settings.state_dir, 'tailrace.db-wal'));
-    limit(wal.size + 1000);
+    limit(stage, wal.size + 1000);
     const { last, status } = await untilStalled(stage, sc, 3);
     assert.equal(status.store.state, 'stalled');
     assert.match(status.store.reason, /tailrace\.db/);
-    limit('unlimited');
+    limit(stage, 'unlimited');
     await assertGoesOn(stage, sc, last);
+});
+
+test('the file of a sink that has reached its limit is waited for', async (t) => {
+    const sc = await serve(t, 50);
+    const stage = plan(t, sc.url);
+    stage.start();
+    await stage.untilIds(['doc-50']);
+    limit(stage, 1024);
+    sc.couch.db('db').append(row(51));
+    await stage.untilLog({ msg: /batch failed/, reason: /File too large/ });
+    limit(stage, 'unlimited');
+    await assertAll(stage, 51);
 });
 
 function smallDisk(t) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Faults 20 and 21, and more: the n-th allocation, file or socket operation, SQLite call or thread
+ * Fault 21, and more: the n-th allocation, file or socket operation, SQLite call or thread
  * fails. Here a few of each, by chance; tests/fault/nth/run tries them all.
  */
 'use strict';
 
-const { test, before, after } = require('node:test');
+const test = require('./lib/fault')(21);
+const { before, after } = require('node:test');
 const assert = require('node:assert');
 const { Rng } = require('./lib/rng');
 const { CASES, WAYS } = require('./nth/cases');
