@@ -50,9 +50,7 @@ static bool continues(const char *at, unsigned char low, unsigned char high)
     return c >= low && c <= high;
 }
 
-/* The length of the UTF-8 character at `at`, 0 when there is none: cut, overlong, a surrogate,
- * or beyond U+10FFFF. */
-static size_t utf8_length(const char *at, const char *end)
+size_t json_utf8_length(const char *at, const char *end)
 {
     unsigned char c = (unsigned char)*at;
     size_t left = (size_t)(end - at);
@@ -80,7 +78,7 @@ static size_t utf8_length(const char *at, const char *end)
 static const char *as_it_is(const char *at, const char *end)
 {
     while (at < end && (unsigned char)*at >= 0x20 && *at != '"' && *at != '\\') {
-        size_t len = utf8_length(at, end);
+        size_t len = json_utf8_length(at, end);
 
         if (len == 0)
             break;

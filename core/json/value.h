@@ -72,4 +72,8 @@ bool json_number(tr_str raw, double *ret_value);
 void json_write_string(struct buf *out, tr_str text);
 void json_write_escaped(struct buf *out, tr_str text);
 
+/* The length of the UTF-8 character at `at`, 0 when there is none: cut, overlong, a surrogate,
+ * or beyond U+10FFFF. */
+size_t json_utf8_length(const char *at, const char *end);
+
 #endif

@@ -37,6 +37,7 @@ struct chain *chain_new(const struct instance_setup *setup)
         link.plugin = setup->transforms[i].plugin;
         link.options = setup->transforms[i].options;
         link.transforms_count = 0;
+        link.transform = i + 1;
         chain->links[i] = instance_new(&link);
     }
     return chain;

@@ -9,6 +9,7 @@
 #include <tailrace/ext/doc.h>
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/json.h>
+#include <tailrace/ext/metrics.h>
 #include <tailrace/ext/position.h>
 #include <tailrace/ext/secrets.h>
 #include <tailrace/ext/template.h>
@@ -73,7 +74,7 @@ static const void *host_get_ext(const tr_host *host, const char *id)
         {TR_EXT_HTTP, ext_http_table},         {TR_EXT_JSON, ext_json_table},
         {TR_EXT_SECRETS, ext_secrets_table},   {TR_EXT_TIMER, ext_timer_table},
         {TR_EXT_TEMPLATE, ext_template_table}, {TR_EXT_DOC, ext_doc_table},
-        {TR_EXT_POSITION, ext_position_table},
+        {TR_EXT_POSITION, ext_position_table}, {TR_EXT_METRICS, ext_metrics_table},
     };
 
     (void)host;

@@ -9,6 +9,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 #include "plugin/chain.h"
 #include "plugin/private.h"
 
@@ -44,6 +45,7 @@ void instance_free(struct instance *instance)
     workers_leave(instance->worker);
     position_free(instance);
     tickets_fini(&instance->tickets);
+    metrics_owner_free(instance->figures);
     pthread_mutex_destroy(&instance->asks_lock);
     free(instance);
 }

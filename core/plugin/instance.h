@@ -17,6 +17,7 @@
 #include "plugin/ticket.h"
 
 struct http;
+struct metrics;
 struct secrets;
 struct instance;
 
@@ -50,6 +51,8 @@ struct instance_setup {
     struct loop *loop;            /* NULL: no worker; see instance_new()             */
     struct http *http;
     struct secrets *secrets;
+    struct metrics *metrics; /* NULL: nobody looks at what the plugin counts               */
+    uint32_t transform;      /* its place in the rule's chain, from 1; 0: the rule's own     */
     const struct instance_events *events;
     void *ctx;
 };

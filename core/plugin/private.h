@@ -46,6 +46,7 @@ struct instance {
     uint64_t ids;             /* worker: the last id given to a timer or request           */
     struct list http_clients; /* worker: open clients (ext_http.c)                         */
     struct list carriers;     /* loop: requests that are made for a batch (ext_http.c)     */
+    struct metrics_owner *figures; /* worker: NULL until one is declared (ext_metrics.c)   */
 };
 
 static inline struct instance *instance_of(const tr_host *host)
@@ -89,6 +90,7 @@ void host_init(struct instance *instance);
 const void *ext_doc_table(void);
 const void *ext_http_table(void);
 const void *ext_json_table(void);
+const void *ext_metrics_table(void);
 const void *ext_position_table(void);
 const void *ext_secrets_table(void);
 const void *ext_timer_table(void);

@@ -11,6 +11,7 @@
 #include <tailrace/ext/explain.h>
 #include <tailrace/ext/http.h>
 #include <tailrace/ext/json.h>
+#include <tailrace/ext/metrics.h>
 #include <tailrace/ext/position.h>
 #include <tailrace/ext/secrets.h>
 #include <tailrace/ext/template.h>
@@ -253,6 +254,25 @@ AT(tr_template_api, is_constant, 32, 8);
 AT(tr_template_api, is_variable, 40, 8);
 SIZE(tr_template_api, 48);
 
+/* <tailrace/ext/metrics.h> */
+AT(tr_metric, size, 0, 4);
+AT(tr_metric, kind, 4, 4);
+AT(tr_metric, name, 8, 8);
+AT(tr_metric, help, 16, 8);
+AT(tr_metric, labels, 24, 8);
+AT(tr_metric, labels_count, 32, 4);
+AT(tr_metric, buckets_count, 36, 4);
+AT(tr_metric, buckets, 40, 8);
+SIZE(tr_metric, 48);
+
+AT(tr_metrics, size, 0, 4);
+AT(tr_metrics, declare, 8, 8);
+AT(tr_metrics, set, 16, 8);
+AT(tr_metrics, add, 24, 8);
+AT(tr_metrics, observe, 32, 8);
+AT(tr_metrics, forget, 40, 8);
+SIZE(tr_metrics, 48);
+
 /* <tailrace/ext/timer.h> */
 AT(tr_timer, size, 0, 4);
 AT(tr_timer, set, 8, 8);
@@ -350,6 +370,11 @@ IS(TR_JSON_NUMBER, 4);
 IS(TR_JSON_STRING, 5);
 IS(TR_JSON_ARRAY, 6);
 IS(TR_JSON_OBJECT, 7);
+
+/* <tailrace/ext/metrics.h> */
+IS(TR_METRIC_COUNTER, 1);
+IS(TR_METRIC_GAUGE, 2);
+IS(TR_METRIC_HISTOGRAM, 3);
 
 /* <tailrace/ext/template.h> */
 IS(TR_PLACE_TEXT, 1);

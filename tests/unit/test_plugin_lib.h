@@ -93,6 +93,7 @@ struct bench {
     int64_t timeout_ms, grace_ms;
     uint32_t transforms;        /* so many stand before it                                  */
     const char *transform_name; /* of this plugin; NULL: the same                            */
+    struct metrics *metrics;    /* where it counts; NULL: nowhere                            */
 };
 
 static inline void bench_ready(void *ctx, const struct error *error)
@@ -181,6 +182,7 @@ static inline void bench_start(struct bench *b, const char *name, const char *op
     setup.grace_ms = b->grace_ms ? b->grace_ms : 60000;
     setup.loop = b->loop;
     setup.http = b->http;
+    setup.metrics = b->metrics;
     b->instance = instance_new(&setup);
     assert_int_equal(instance_start(b->instance, NULL), 0);
     bench_until(b, &b->ready, 1);
