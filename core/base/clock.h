@@ -11,6 +11,7 @@
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t clock_ms(void);
+int64_t clock_us(void); /* microseconds of it                                              */
 
 /* Milliseconds since 1970, UTC. */
 int64_t clock_wall_ms(void);

@@ -334,3 +334,8 @@ const struct binding_stats *binding_get_stats(const struct binding *binding)
 {
     return &binding->stats;
 }
+
+const struct binding_times *binding_get_times(const struct binding *binding)
+{
+    return &binding->times;
+}

@@ -18,6 +18,7 @@
 
 #include "dispatch/repeats.h"
 #include "feed/segment.h"
+#include "observe/histogram.h"
 #include "plugin/position.h"
 #include "rule/match.h"
 #include "store/store.h"
@@ -83,6 +84,12 @@ struct binding_stats {
     uint64_t received, filtered, ok, dead, skipped, retried, batches, repeated;
 };
 
+/* How long things took, for metrics. */
+struct binding_times {
+    struct histogram batches; /* from the hand-over of a batch to its outcome              */
+    struct histogram settled; /* from when a change was read until it was settled          */
+};
+
 /* What it has in hand now, for status. */
 struct binding_lag {
     uint32_t rows; /* received and not settled                                             */
@@ -119,6 +126,7 @@ bool binding_is_running(const struct binding *binding);
 /* Why it is held, or NULL. */
 const char *binding_held(const struct binding *binding);
 const struct binding_stats *binding_get_stats(const struct binding *binding);
+const struct binding_times *binding_get_times(const struct binding *binding);
 void binding_get_lag(const struct binding *binding, struct binding_lag *ret_lag);
 
 /* How far it is with a stream that it has in hand. */

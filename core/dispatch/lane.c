@@ -211,6 +211,7 @@ bool lane_send(struct lane *lane)
     FAILPOINT("dispatch.sent");
     lane->sent = batch;
     lane->waited = false;
+    batch->sent_ms = loop_now(binding->setup.loop);
     binding->inflight++;
     binding->stats.batches++;
     return true;

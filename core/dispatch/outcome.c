@@ -244,6 +244,7 @@ void outcome_apply(struct job *job)
     FAILPOINT("dispatch.acked");
     lane->sent = NULL;
     binding->inflight--;
+    histogram_add(&binding->times.batches, loop_now(binding->setup.loop) - batch->sent_ms, 1);
     if (job->status == TR_FATAL)
         binding_hold(binding,
                      "the plugin says that it cannot go on: %s; mend the cause and "
@@ -253,6 +254,7 @@ void outcome_apply(struct job *job)
         forget(batch);
     else
         apply(batch);
+    cursor_count_settled(binding);
     FAILPOINT("dispatch.settled");
     job_fini(job);
     free(batch);

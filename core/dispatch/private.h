@@ -109,6 +109,9 @@ struct binding {
     struct task drain_task;
     int64_t drain_deadline_ms;
     struct binding_stats stats;
+    struct binding_times times;
+    int64_t read_ms;     /* when the changes were read that were settled last               */
+    uint64_t read_count; /* and how many; not in `times` yet                               */
 };
 
 /* A batch in flight: `job` is what the instance sees of it. */
@@ -116,6 +119,7 @@ struct batch {
     struct job job;
     struct lane *lane;
     uint32_t count;
+    int64_t sent_ms;
     tr_change changes[];
 };
 
@@ -140,6 +144,8 @@ void hold_release(struct binding *binding, struct hold *hold);
 struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row);
 void item_settle(struct item *item);
 void item_forget(struct item *item); /* as if it had not come: it is read again            */
+/* What was settled in this turn goes into the binding's times. */
+void cursor_count_settled(struct binding *binding);
 /* The position behind everything settled, and its ordinal. */
 tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
 /* Up to which row to send so that the position behind all that was sent is a known one. */

@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
+#include "engine/admin.h"
 #include "engine/descriptors.h"
 #include "engine/document_rules.h"
+#include "engine/metrics.h"
 #include "engine/private.h"
 #include "engine/status.h"
 #include "observe/log.h"
@@ -203,6 +205,7 @@ void engine_reload(struct engine *engine)
     }
     if (rc < 0) {
         log_error("the new configuration is refused, the old one stays in force");
+        engine->reloads_refused++;
         settings_unref(settings);
         return;
     }
@@ -218,6 +221,8 @@ void engine_reload(struct engine *engine)
             session_retry(source->session);
     }
     document_rules_reload(engine);
+    engine_admin_reload(engine);
+    engine->reloads++;
     FAILPOINT("reload.done");
     log_notice("configuration loaded again", LOG_I("rules", settings->rules_count));
 }
@@ -231,6 +236,7 @@ static int open_all(struct engine *engine, struct error *error)
                                   .bytes = settings->letters_bytes};
     int rc;
 
+    engine->metrics = engine_metrics_new();
     engine->secrets = secrets_new();
     rc = load_passwords(engine, settings, error);
     if (rc < 0)
@@ -272,6 +278,7 @@ int engine_new(const struct engine_options *options, struct settings *settings,
     wanted_start(engine);
     document_rules_start(engine);
     status_start(engine);
+    engine_admin_start(engine);
     engine->watch_timer.fire = watch;
     loop_set_timer(engine->loop, &engine->watch_timer, WATCH_MS);
     engine_look(engine);
@@ -284,6 +291,7 @@ void engine_free(struct engine *engine)
     if (!engine)
         return;
     document_rules_stop(engine);
+    engine_admin_stop(engine);
     status_stop(engine);
     loop_clear_timer(engine->loop, &engine->drain_timer);
     loop_clear_timer(engine->loop, &engine->watch_timer);
@@ -296,6 +304,7 @@ void engine_free(struct engine *engine)
     if (engine->http)
         http_free(engine->http);
     secrets_free(engine->secrets);
+    engine_metrics_free(engine);
     wanted_free(engine);
     settings_unref(engine->settings);
     repeats_free(engine->repeats);
@@ -317,6 +326,7 @@ static void add_stats(struct binding_stats *sum, const struct binding_stats *sta
 void engine_keep_stats(struct running_rule *rule)
 {
     add_stats(&rule->engine->gone, binding_get_stats(rule->binding));
+    engine_metrics_remove(rule);
 }
 
 void engine_get_stats(const struct engine *engine, struct binding_stats *ret_stats)

@@ -47,6 +47,25 @@ static const tr_option letter_options[] = {
     {.name = NULL},
 };
 
+static const tr_option admin_options[] = {
+    {.name = "listen",
+     .type = TR_TYPE_STRING,
+     .offset = NO_OFFSET,
+     .help = "\"127.0.0.1:9464\", \"[::1]:9464\" or \"unix:/run/tailrace/admin.sock\", which "
+             "the daemon's user and group may open; without it there is no endpoint"},
+    {.name = "hosts",
+     .type = TR_TYPE_STRING,
+     .flags = TR_OPTION_LIST,
+     .offset = NO_OFFSET,
+     .help = "names by which clients may call it, beside localhost and addresses"},
+    {.name = "remote",
+     .type = TR_TYPE_BOOL,
+     .dflt = "false",
+     .offset = NO_OFFSET,
+     .help = "listen may be an address that other machines reach"},
+    {.name = NULL},
+};
+
 const tr_option settings_main_options[] = {
     {.name = "state_dir",
      .type = TR_TYPE_PATH,
@@ -76,6 +95,11 @@ const tr_option settings_main_options[] = {
      .group = log_options,
      .offset = NO_OFFSET,
      .help = "what is logged and how"},
+    {.name = "admin",
+     .type = TR_TYPE_GROUP,
+     .group = admin_options,
+     .offset = NO_OFFSET,
+     .help = "metrics, health, status and a page over HTTP"},
     {.name = "dead_letters",
      .type = TR_TYPE_GROUP,
      .group = letter_options,

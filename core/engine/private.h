@@ -41,7 +41,16 @@ struct engine {
     struct settings *settings; /* the newest generation of the files                       */
     int64_t started_ms;
     struct list sources, rules;
-    struct observe_socket *socket; /* of `tailrace status`; NULL: there is none          */
+    struct observe_socket *socket;     /* of `tailrace status`; NULL: there is none          */
+    struct admin *admin;               /* NULL: there is none, or it cannot listen           */
+    struct settings *admin_generation; /* that it was made of                            */
+    struct timer admin_timer;          /* to try again                                   */
+    bool admin_failed;                 /* which was logged                               */
+    struct metrics *metrics;           /* what plugins count                             */
+    struct rule_sums *ended;           /* of rules that have, for metrics_rules.c            */
+    uint32_t shown;                    /* rules with series of their own                     */
+    uint64_t reloads, reloads_refused, gathered;
+    int64_t gathered_us;  /* of the loop's time                                           */
     struct map wanted;    /* by name: struct wanted_rule                                      */
     struct map backfills; /* by the rule's name; backfill.c                                */
     struct document_rules *documents; /* document_rules.c; NULL: none                       */
@@ -90,6 +99,7 @@ struct running_rule {
     struct store_op record_op;
     int64_t replay_from; /* the next dead letter to look at                              */
     bool replay_wanted, replay_again;
+    bool is_shown; /* it has series of its own                                           */
 };
 
 /* Rules by the databases that they are about. Those that name theirs are found by name: there
@@ -161,6 +171,7 @@ struct source {
     struct timer updates_save;
     struct buf updates_saved; /* the position that is in the store                         */
     uint32_t users; /* rules                                                               */
+    uint64_t rows, row_bytes, feed_failures; /* since the source was made                  */
 };
 
 /* A database by its name: all that is kept of one that is idle. */

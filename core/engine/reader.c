@@ -259,6 +259,13 @@ void reader_yield(struct source *source)
 
 /* ---- what the feed brings ---- */
 
+static void count_rows(struct source *source, const struct segment *segment)
+{
+    source->rows += segment->count;
+    for (uint32_t i = 0; i < segment->count; i++)
+        source->row_bytes += segment->rows[i].raw.len;
+}
+
 static void on_rows(void *ctx, struct segment *segment)
 {
     struct reader *reader = ctx;
@@ -267,6 +274,7 @@ static void on_rows(void *ctx, struct segment *segment)
         return;
     stream_well(reader->stream);
     reader->stream->active_ms = clock_ms();
+    count_rows(reader->source, segment);
     list_each_safe (it, &reader->subscriptions)
         cursor_take(list_entry(it, struct subscription, in_reader)->cursor, segment);
     balance(reader);
@@ -292,6 +300,7 @@ static void on_state(void *ctx, enum feed_state state, const struct error *error
     if (!stream)
         return;
     reader->state = state;
+    reader->source->feed_failures += state == FEED_DENIED || state == FEED_WAITING;
     switch (state) {
     case FEED_LIVE:
         stream_well(stream);

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
-#include "engine/private.h"
+#include "engine/metrics.h"
 #include "observe/log.h"
 
 #include <stdio.h>
@@ -131,6 +131,7 @@ static struct binding *make_binding(struct running_rule *rule)
 
     setup.instance.http = engine->http;
     setup.instance.secrets = engine->secrets;
+    setup.instance.metrics = engine->metrics;
     return binding_new(&setup);
 }
 
@@ -185,6 +186,7 @@ int running_rule_new(struct engine *engine, struct settings *generation,
     list_init(&rule->in_source);
     rule->binding = make_binding(rule);
     list_push_back(&engine->rules, &rule->link);
+    engine_metrics_add(rule);
     *ret_rule = rule;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "engine/settings_documents.h"
 #include "engine/settings_rule.h"
 #include "http/secrets.h"
+#include "observe/address.h"
 
 #include <stdio.h>
 
@@ -40,18 +41,46 @@ static void take_plugin_dirs(struct settings *settings, const char *first)
     settings->plugin_dirs[n] = TAILRACE_PLUGIN_DIR;
 }
 
-static void take_passwords_files(struct settings *settings)
+/* A list of texts, ended by NULL. */
+static const char **get_texts(struct settings *settings, const char *path)
 {
     tr_value value = {.size = sizeof(value)};
+    const char **texts;
     uint32_t count = 0;
 
-    while (config_values_get(settings->values, "passwords_file", count, &value) == TR_OK)
+    while (config_values_get(settings->values, path, count, &value) == TR_OK)
         count++;
-    settings->passwords_files = arena_zero(&settings->arena,
-                                           (count + 1) * sizeof(*settings->passwords_files));
+    texts = arena_zero(&settings->arena, (count + 1) * sizeof(*texts));
     for (uint32_t i = 0; i < count; i++)
-        if (config_values_get(settings->values, "passwords_file", i, &value) == TR_OK)
-            settings->passwords_files[i] = arena_cstr(&settings->arena, value.s);
+        if (config_values_get(settings->values, path, i, &value) == TR_OK)
+            texts[i] = arena_cstr(&settings->arena, value.s);
+    return texts;
+}
+
+static int check_admin(struct settings *settings, struct diags *diags)
+{
+    const struct config_node *node = config_values_node(settings->values, "admin.listen");
+    tr_value value = {.size = sizeof(value)};
+    struct admin_address address;
+    struct error error;
+
+    settings->admin_hosts = get_texts(settings, "admin.hosts");
+    if (config_values_get(settings->values, "admin.listen", 0, &value) != TR_OK)
+        return 0;
+    settings->admin_listen = arena_str(&settings->arena, value.s);
+    if (admin_address_parse(value.s, &address, &error) < 0) {
+        diag_at(diags, DIAG_ERROR, node, "%s", error.text);
+        return ERR_CONFIG;
+    }
+    if (address.is_loopback || get_number(settings->values, "admin.remote") != 0)
+        return 0;
+    diag_remedy(diags,
+                diag_at(diags, DIAG_ERROR, node,
+                        "other machines reach this address, and there is neither TLS nor a "
+                        "login"),
+                "listen on 127.0.0.1 or a socket behind a proxy that has them, or say "
+                "remote = true if all who reach it may see names, addresses and errors");
+    return ERR_CONFIG;
 }
 
 static int check_main(struct settings *settings, const struct settings_overrides *overrides,
@@ -66,7 +95,7 @@ static int check_main(struct settings *settings, const struct settings_overrides
         return rc;
     config_values_bind(settings->values, "", settings_main_options, settings_main_count,
                        settings, &settings->arena);
-    take_passwords_files(settings);
+    settings->passwords_files = get_texts(settings, "passwords_file");
     if (overrides->state_dir)
         settings->state_dir = arena_str(&settings->arena, str_c(overrides->state_dir));
     settings->letters_count = get_number(settings->values, "dead_letters.max_count");
@@ -75,7 +104,7 @@ static int check_main(struct settings *settings, const struct settings_overrides
         settings->log_level = (int32_t)value.i + 3; /* "error" is 3, as in syslog */
     if (config_values_get(settings->values, "log.format", 0, &value) == TR_OK)
         settings->log_format = (int32_t)value.i;
-    return 0;
+    return check_admin(settings, diags);
 }
 
 /* ---- sources ---- */

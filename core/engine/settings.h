@@ -94,6 +94,8 @@ struct settings {
     const char **plugin_dirs; /* ended by NULL                                             */
     int64_t drain_ms, letters_count, letters_bytes;
     int32_t log_level, log_format;
+    tr_str admin_listen;      /* empty: there is no admin endpoint                         */
+    const char **admin_hosts; /* ended by NULL                                             */
     struct source_settings *sources;
     size_t sources_count;
     struct rule_settings *rules; /* enabled and disabled                                   */

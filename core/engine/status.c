@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "engine/document_rules.h"
 #include "engine/private.h"
+#include "engine/tally.h"
 #include "http/url.h"
 #include "observe/log.h"
 #include "observe/socket.h"
@@ -17,37 +18,6 @@
 #include <unistd.h>
 
 /* ---- databases ---- */
-
-struct tally {
-    uint32_t hot, reading, waiting, idle, missing, queued;
-};
-
-static bool has_feed(const struct stream *stream)
-{
-    list_each (it, &stream->readers)
-        if (list_entry(it, struct reader, link)->follows)
-            return true;
-    return false;
-}
-
-/* Each database counts once. */
-static void count_database(struct tally *tally, const struct database *database)
-{
-    const struct stream *stream = database->stream;
-
-    if (database->missing)
-        tally->missing++;
-    else if (stream && (stream->state == STREAM_WAITING || stream->stuck_since_ms > 0))
-        tally->waiting++;
-    else if (stream && has_feed(stream))
-        tally->hot++;
-    else if (stream)
-        tally->reading++;
-    else if (!list_empty(&database->queue))
-        tally->queued++;
-    else
-        tally->idle++;
-}
 
 /* A name that only a pattern matched may come and go; one that a rule names is missed. */
 static bool is_in_trouble(const struct database *database)
@@ -94,7 +64,7 @@ static void write_databases(struct buf *out, const struct source *source)
 
     json_begin(out, "troubles", '[');
     while (map_next(&source->databases, &cursor, &name, &value)) {
-        count_database(&tally, value);
+        tally_database(&tally, value);
         if (!is_in_trouble(value))
             continue;
         if (troubles++ < STATUS_TROUBLES_MAX)
@@ -161,6 +131,13 @@ static void write_connections(struct buf *out, const struct source *source)
     json_end(out, '}');
 }
 
+static void write_traffic(struct buf *out, const struct source *source)
+{
+    json_num(out, "rows", (int64_t)source->rows);
+    json_num(out, "row_bytes", (int64_t)source->row_bytes);
+    json_num(out, "feed_failures", (int64_t)source->feed_failures);
+}
+
 static void write_sources(struct buf *out, const struct engine *engine)
 {
     json_begin(out, "sources", '[');
@@ -174,36 +151,13 @@ static void write_sources(struct buf *out, const struct engine *engine)
         write_updates(out, source);
         write_sweep(out, &source->sweep);
         write_connections(out, source);
+        write_traffic(out, source);
         json_end(out, '}');
     }
     json_end(out, ']');
 }
 
 /* ---- rules ---- */
-
-struct reading {
-    uint32_t streams;
-    int64_t pending; /* rows that the server says are still to be read                      */
-};
-
-static void add_reading(struct reading *reading, const struct list *subscriptions)
-{
-    list_each (it, subscriptions) {
-        const struct subscription *subscription = list_entry(it, struct subscription, in_rule);
-        reading->streams++;
-        if (subscription->reader && subscription->reader->feed)
-            reading->pending += feed_pending(subscription->reader->feed);
-    }
-}
-
-static const char *state_of(const struct running_rule *rule)
-{
-    if (binding_held(rule->binding))
-        return "held";
-    if (rule->leaving || rule->engine->stopping)
-        return "draining";
-    return binding_is_running(rule->binding) ? "running" : "starting";
-}
 
 static void write_stats(struct buf *out, const struct binding_stats *stats)
 {
@@ -229,10 +183,8 @@ static int64_t count_letters(const struct engine *engine, tr_str rule)
 static void write_lag(struct buf *out, const struct running_rule *rule,
                       const struct binding_lag *lag)
 {
-    struct reading reading = {0};
+    struct reading reading = reading_of(rule);
 
-    add_reading(&reading, &rule->subscriptions);
-    add_reading(&reading, &rule->stalled);
     json_num(out, "streams", reading.streams);
     json_num(out, "lag_rows", lag->rows + reading.pending);
     json_seconds(out, "lag_s", lag->oldest_ms > 0 ? clock_ms() - lag->oldest_ms : 0);
@@ -252,7 +204,7 @@ static void write_rule(struct buf *out, const struct running_rule *rule, bool ha
     json_str(out, "name", rule->settings->name);
     json_str(out, "plugin", str_c(rule->settings->plugin->descriptor.name));
     json_str(out, "source", rule->settings->source->name);
-    json_str(out, "state", str_c(state_of(rule)));
+    json_str(out, "state", str_c(tally_state(rule)));
     if (held || lag.retrying > 0)
         json_str(out, "reason", str_c(held ? held : lag.failure));
     write_lag(out, rule, &lag);

@@ -10,7 +10,7 @@
  *          "streams":{"hot", "reading", "waiting", "idle", "missing", "queued"},
  *          "updates":{"state":"live|connecting|waiting|unavailable|off", "reason"},
  *          "sweep":{"state":"idle|running|waiting", "finished_s_ago", "databases", "changed"},
- *          "connections":{"running", "waiting", "max"},
+ *          "connections":{"running", "waiting", "max"}, "rows", "row_bytes", "feed_failures",
  *          "troubles":[{"db", "state":"waiting|missing", "for_s", "reason"}],
  * "troubles_more"}], "rules":[{"name", "plugin", "source",
  * "state":"starting|running|held|draining", "reason" (held, or retrying), "streams",

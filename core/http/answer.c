@@ -207,6 +207,7 @@ size_t http_take_body(char *bytes, size_t size, size_t count, void *data)
     if (is_paused(call))
         return CURL_WRITEFUNC_PAUSE; /* libcurl keeps the bytes and brings them again      */
     slot->received += (int64_t)len;
+    slot->pool->stats.body_bytes += len;
     if (!call->on_data)
         return keep(slot, bytes, len);
     if (call->on_data(call, str_n(bytes, len)) == HTTP_PAUSE && slot->call)

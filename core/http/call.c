@@ -270,6 +270,14 @@ static void tell_of_write(const struct http_slot *slot)
                 str_from(url, slot->origin_len));
 }
 
+static void count(struct http_stats *stats, const struct http_result *result)
+{
+    if (result->end == HTTP_ANSWERED && result->status < 600)
+        stats->answered[result->status / 100]++;
+    else
+        stats->failed++;
+}
+
 static void hand_over(struct http_slot *slot)
 {
     struct http_call *call = slot->call;
@@ -287,6 +295,7 @@ static void hand_over(struct http_slot *slot)
     if (result.status >= 300 && http_answer_header(call, "Retry-After", &retry_after))
         result.retry_after_ms = http_retry_after(retry_after, clock_wall_ms());
     tell_of_write(slot);
+    count(&slot->pool->stats, &result);
     slot->call = NULL;
     call->pool = NULL;
     slot->pool->running--;

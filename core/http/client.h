@@ -68,6 +68,14 @@ void http_pool_free(struct http_pool *pool);
 uint32_t http_pool_running(const struct http_pool *pool);
 uint32_t http_pool_waiting(const struct http_pool *pool);
 
+/* What became of calls, since the pool was made. */
+struct http_stats {
+    uint64_t answered[6]; /* by the first digit of the status                              */
+    uint64_t failed;      /* ended otherwise                                               */
+    uint64_t body_bytes;  /* of answers, also of those under way                           */
+};
+const struct http_stats *http_pool_stats(const struct http_pool *pool);
+
 struct http_header {
     tr_str name, value;
 };

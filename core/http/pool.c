@@ -167,3 +167,8 @@ uint32_t http_pool_waiting(const struct http_pool *pool)
 {
     return pool->queued;
 }
+
+const struct http_stats *http_pool_stats(const struct http_pool *pool)
+{
+    return &pool->stats;
+}

@@ -78,6 +78,7 @@ struct http_pool {
     struct list wires;      /* idle ones, the last used first                             */
     uint32_t wires_idle;
     uint32_t running, queued;
+    struct http_stats stats;
     bool in_curl; /* libcurl is on the stack: handles must not be added or removed         */
 };
 

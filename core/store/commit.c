@@ -159,7 +159,7 @@ static void begin_stall(struct store *store, int rc)
                   LOG_C("error", error.text));
 }
 
-static void end_stall(struct store *store, uint64_t commits)
+static void end_stall(struct store *store, uint64_t commits, int64_t took_ms)
 {
     int64_t stalled_ms = -1;
 
@@ -171,6 +171,7 @@ static void end_stall(struct store *store, uint64_t commits)
     store->health.error[0] = '\0';
     store->health.commits += commits;
     store->health.groups++;
+    histogram_add(&store->health.times, took_ms, 1);
     pthread_mutex_unlock(&store->lock);
     if (stalled_ms >= 0)
         log_notice("the store works again", LOG_I("stalled_ms", stalled_ms));
@@ -204,9 +205,10 @@ static void commit_group(struct store *store, struct list *group)
 
     for (uint32_t attempt = 0;; attempt++) {
         uint64_t commits = 0;
+        int64_t began_ms = clock_ms();
         int rc = group_commit(store, group, &commits);
         if (rc == SQLITE_OK) {
-            end_stall(store, commits);
+            end_stall(store, commits, clock_ms() - began_ms);
             return;
         }
         judge(store, rc);

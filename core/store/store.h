@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "observe/histogram.h"
 
 struct store;
 
@@ -249,6 +250,7 @@ struct store_health {
     int64_t stalled_since_ms; /* monotonic                                                 */
     char error[256];          /* why                                                       */
     uint64_t commits, groups; /* done, and in how many transactions                        */
+    struct histogram times;   /* of these transactions, each with its fsync                */
 };
 void store_health(struct store *store, struct store_health *ret_health);
 
