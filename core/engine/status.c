@@ -320,6 +320,17 @@ static void write_store(struct buf *out, const struct engine *engine)
     json_end(out, '}');
 }
 
+/* Of all rules, also of those that have ended or are not told. */
+static void write_totals(struct buf *out, const struct engine *engine)
+{
+    struct binding_stats stats;
+
+    engine_get_stats(engine, &stats);
+    json_begin(out, "totals", '{');
+    write_stats(out, &stats);
+    json_end(out, '}');
+}
+
 void status_write(const struct engine *engine, struct buf *out)
 {
     static const char *const modes[] = {
@@ -333,6 +344,7 @@ void status_write(const struct engine *engine, struct buf *out)
     json_str(out, "state", str_c(engine->stopping ? "stopping" : "running"));
     json_str(out, "mode", str_c(modes[engine->options.mode]));
     write_store(out, engine);
+    write_totals(out, engine);
     write_sources(out, engine);
     write_rules(out, engine);
     write_groups(out, engine);

@@ -6,6 +6,7 @@
  *     {"format":1, "version", "pid", "uptime_s", "state":"running|stopping",
  *      "mode":"follow|once|replay",
  *      "store":{"state":"ok|stalled", "for_s", "reason"},
+ *      "totals":{"received", "filtered", "ok", "dead", "skipped", "retried", "batches"},
  *      "sources":[{"name", "url" or "path", "databases",
  *          "streams":{"hot", "reading", "waiting", "idle", "missing", "queued"},
  *          "updates":{"state":"live|connecting|waiting|unavailable|off", "reason"},
