@@ -4,13 +4,16 @@
  * ends that, the question whether the database is still the same one, and on.
  *
  *     start ─▶ page ─▶ page ─▶ … ─▶ caught up ─▶ ONCE: ended
- *                ▲                      └──────▶ FOLLOW: live ──┐ clean end
- *                └── same ── identity ◀── backoff ◀── failure ──┘
+ *              ▲ ▲                      └──────▶ FOLLOW: live ──┐ clean end
+ *              │ └────────────── busy ◀──────────────┘          │
+ *              └──── same ── identity ◀── backoff ◀── failure ──┘
  *
  * Pages bring a backlog cheaply (seq_interval) and in bounded answers; the continuous feed
- * brings what happens now at once. After a failure it begins with pages again, since nobody
- * knows how much was missed. Where it goes on is always the frame's position. Called through
- * feed.c by the engine, on the loop thread.
+ * brings what happens now at once. While more happens than anybody waits for row by row, as
+ * when a loader fills the database, there are pages too, a few a second: a server that is busy
+ * with writing has more of its time left for that. After a failure it begins with pages again,
+ * since nobody knows how much was missed. Where it goes on is always the frame's position.
+ * Called through feed.c by the engine, on the loop thread.
  */
 #include "feed/changes_request.h"
 #include "feed/frame.h"
@@ -33,8 +36,12 @@ enum {
     PAGE_GATHER_MS = 25, /* a backlog is in no hurry                                      */
     LIVE_GATHER_MS = 5,  /* adds to the latency of rows that follow others closely only   */
     DELIVERY_MAX = 256 * 1024, /* bytes of rows that wait for more                         */
-    REFUSAL_MAX = 4096, /* of the body that explains a refusal                          */
-    ATTEMPT_MAX = 30    /* counted: far beyond any cap of the backoff                   */
+    BUSY_ROWS = 1000,    /* of a live feed, within …                                      */
+    BUSY_MS = 1000,      /* … are so many that pages are better                           */
+    BUSY_PAGE_MS = 100,  /* between two of these, so that each has some                   */
+    CALM_PAGE_ROWS = 50, /* a page with fewer ends it                                     */
+    REFUSAL_MAX = 4096,  /* of the body that explains a refusal                          */
+    ATTEMPT_MAX = 30     /* counted: far beyond any cap of the backoff                   */
 };
 
 enum next { NEXT_READ, NEXT_ASK };
@@ -57,6 +64,9 @@ struct changes {
     bool stalled; /* `next` fell due while paused: resume does it                          */
 
     bool live; /* the continuous feed is read, or is what comes next                       */
+    bool busy; /* it was, and so much came that pages are read now                         */
+    uint32_t burst; /* rows of the live feed, since …                                      */
+    int64_t burst_ms;
     bool told; /* the position of this answer's closing was told                           */
     int status;
     int64_t answered_ms;
@@ -112,7 +122,7 @@ static void fail(struct changes *changes, enum feed_state state, const struct er
 
     if (changes->attempt < ATTEMPT_MAX)
         changes->attempt++;
-    changes->live = false;
+    changes->live = changes->busy = false;
     schedule(changes, NEXT_ASK, wait > at_least_ms ? wait : at_least_ms);
     feed_say_state(feed, state, error);
 }
@@ -172,7 +182,8 @@ static void on_head(struct http_call *call, int status)
     changes->status = status;
     changes->answered_ms = clock_ms();
     if (status == 200)
-        feed_say_state(&changes->feed, changes->live ? FEED_LIVE : FEED_CATCHING_UP, NULL);
+        feed_say_state(&changes->feed,
+                       changes->live || changes->busy ? FEED_LIVE : FEED_CATCHING_UP, NULL);
     feed_leave(&changes->feed);
 }
 
@@ -181,6 +192,18 @@ static void take_refusal(struct changes *changes, tr_str bytes)
     size_t room = REFUSAL_MAX - changes->refusal.len;
 
     buf_add(&changes->refusal, bytes.ptr, bytes.len < room ? bytes.len : room);
+}
+
+static void count_burst(struct changes *changes, uint32_t rows)
+{
+    int64_t now = clock_ms();
+
+    if (!changes->live || now - changes->burst_ms >= BUSY_MS) {
+        changes->burst_ms = now;
+        changes->burst = 0;
+    }
+    if (changes->live)
+        changes->burst += rows;
 }
 
 /* Hands out the rows that have come. */
@@ -194,8 +217,21 @@ static void deliver(struct changes *changes)
         return;
     FAILPOINT("feed.rows");
     changes->attempt = 0;
+    count_burst(changes, segment->count);
     changes->feed.pending -= segment->count;
     feed_say_rows(&changes->feed, segment);
+}
+
+/* Goes over to pages if too much has come; a row that has come in part is read again. */
+static bool leave_live(struct changes *changes)
+{
+    if (!changes->live || changes->burst < BUSY_ROWS || !http_is_active(&changes->call))
+        return false;
+    http_cancel(&changes->call);
+    changes->live = false;
+    changes->busy = true;
+    schedule(changes, NEXT_READ, 0);
+    return true;
 }
 
 static void on_delivery(struct timer *timer)
@@ -203,8 +239,11 @@ static void on_delivery(struct timer *timer)
     struct changes *changes = list_entry(timer, struct changes, delivery);
 
     feed_enter(&changes->feed);
-    if (!changes->feed.paused)
+    if (!changes->feed.paused) {
         deliver(changes);
+        if (!feed_is_done(&changes->feed))
+            (void)leave_live(changes);
+    }
     feed_leave(&changes->feed);
 }
 
@@ -226,7 +265,7 @@ static void take_bytes(struct changes *changes, tr_str bytes)
         return;
     }
     deliver(changes);
-    if (feed_is_done(&changes->feed))
+    if (feed_is_done(&changes->feed) || (result == FRAME_MORE && leave_live(changes)))
         return;
     if (result == FRAME_CLOSED && !changes->told) {
         changes->told = true;
@@ -296,8 +335,12 @@ static void on_closed(struct changes *changes)
     } else if (feed->mode == FEED_ONCE) {
         feed_say_end(feed, FEED_COMPLETE, NULL);
         return;
+    } else if (changes->busy && changes->frame.rows >= CALM_PAGE_ROWS) {
+        schedule(changes, NEXT_READ, BUSY_PAGE_MS);
+        return;
     } else {
         changes->live = true;
+        changes->busy = false;
         changes->next = NEXT_READ;
     }
     do_next(changes);

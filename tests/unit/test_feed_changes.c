@@ -259,6 +259,26 @@ static void a_clean_end_asks_for_identity_and_goes_on(void **state)
     assert_null(strstr(f->record.log.ptr, "state 3"));
 }
 
+static void a_flood_is_read_by_pages_until_it_is_over(void **state)
+{
+    struct fixture *f = *state;
+    struct buf flood = {0};
+
+    f->query.page_rows = 5000;
+    go_live(f);
+    f->couch.rows = 2600;
+    write_rows(&f->couch, 6, 2500, true, &flood);
+    server_push(&f->server, flood.ptr);
+    record_until(&f->record, asked(f, "feed=normal") && asked(f, "since=2600") &&
+                                 asked(f, "continuous") && f->server.live);
+    server_push(&f->server, "{\"seq\":2601,\"id\":\"r2601\",\"changes\":[]}\n");
+    record_until(&f->record, f->record.rows == 2601);
+    assert_non_null(strstr(f->record.ids.ptr, "r999 r1000 r1001 "));
+    assert_null(strstr(f->record.log.ptr, "state 3"));
+    assert_null(strstr(strstr(f->record.log.ptr, "state 2"), "state 1"));
+    buf_fini(&flood);
+}
+
 static void a_lost_connection_is_made_up_for(void **state)
 {
     static const enum then ends[] = {THEN_CLOSE, THEN_RESET, THEN_KEEP};
@@ -547,6 +567,7 @@ int main(void)
         TEST(following_goes_live_behind_the_last_page),
         TEST(the_query_says_what_was_asked_for),
         TEST(a_clean_end_asks_for_identity_and_goes_on),
+        TEST(a_flood_is_read_by_pages_until_it_is_over),
         TEST(a_lost_connection_is_made_up_for),
         TEST(a_page_cut_at_any_byte_loses_and_repeats_nothing),
         TEST(heartbeats_that_do_not_come_end_a_connection),
