@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tail: a database is filled as fast as the server takes it, by curl with prepared bodies, while
- * a rule with bulk-sink that sets nothing but where to writes what comes into another one. How
- * long after the last of them was posted is the other complete, in parts of the time that the
- * filling took? A server that is busy with writing is slow to tell of it; how slow shows a
- * client that follows the same feed and only counts.
+ * tail: a database is filled while a rule with bulk-sink that sets nothing but where to writes
+ * what comes into another one. How long after the last document was posted is the other complete,
+ * in parts of the time that the filling took?
+ *
+ * At full speed, by curl with prepared bodies, the filling alone takes all of a server that has no
+ * more than two processors, and the server has to do about three times as much for each document:
+ * write it, tell of it, write it again. So what comes later is mostly work that cannot be done
+ * before: `no less` is the time by which the server's processor time for all of it is longer than
+ * the filling, with all processors its own. A client that follows the same feed and only counts
+ * shows how much of it is the telling. Loaders that take 60 % and 30 % of the full rate leave the
+ * server some of its time.
  */
 'use strict';
 
 const http = require('node:http');
+const os = require('node:os');
 const bench = require('./lib/bench');
 const copying = require('./lib/copying');
 const { startTestServer, sleep } = require('../lib/couch');
@@ -19,6 +26,7 @@ const { startTailrace } = require('../lib/tailrace');
 
 const PATIENCE_MS = 600000;
 const LF = 10;
+const PACES = [1, 0.6, 0.3]; /* of what the loader does alone */
 
 async function reach(count, read, failure) {
     for (const end = Date.now() + PATIENCE_MS; (await read()) < count; await sleep(20)) {
@@ -60,20 +68,32 @@ async function startReader(server, source) {
     };
 }
 
-/* {load_s, late_s, late}: the filling, how much later all had come, and its part of that. */
-async function once(server, bodies, connections, start) {
+const NOBODY = { read: async () => Infinity, failure: () => '', stop: async () => {} };
+
+const followers = {
+    nobody: async () => NOBODY,
+    'only reads': startReader,
+    tailrace: startRule,
+};
+
+/* {load_s, late_s, late, server_cpu, floor}: the filling, how much later all had come, and its
+ * part of that; seconds of the server's process; and the least that `late` can be with those. */
+async function once(server, load, count, start) {
     const source = await server.makeDb();
     await server.post(source, { _id: 'first' });
     const follower = await start(server, source);
     try {
         await reach(1, follower.read, follower.failure); /* the rest is followed */
+        const clock = copying.serverClock(server);
         const begin = Date.now();
-        await copying.post(server, source, bodies, connections);
+        await load(source);
         const loaded = Date.now();
-        await reach(bodies.count + 1, follower.read, follower.failure);
+        await reach(count + 1, follower.read, follower.failure);
         const late_s = (Date.now() - loaded) / 1000;
         const load_s = (loaded - begin) / 1000;
-        return { load_s, late_s, late: late_s / load_s };
+        const server_cpu = clock();
+        const floor = Math.max(0, server_cpu / os.cpus().length / load_s - 1);
+        return { load_s, late_s, late: late_s / load_s, server_cpu, floor };
     } finally {
         await follower.stop();
         await server.removeDb(source);
@@ -81,8 +101,47 @@ async function once(server, bodies, connections, start) {
 }
 
 function summary(runs) {
-    const keys = ['load_s', 'late_s', 'late'];
+    const keys = ['load_s', 'late_s', 'late', 'server_cpu', 'floor'];
     return Object.fromEntries(keys.map((key) => [key, bench.median(runs.map((r) => r[key]))]));
+}
+
+/* By pace and follower. The full rate is what was seen with nobody following. */
+async function measure(server, bodies, connections, rounds) {
+    const { count } = bodies;
+    const runs = Object.fromEntries(
+        PACES.map((pace) => [pace, { nobody: [], 'only reads': [], tailrace: [] }]),
+    );
+    for (let round = 0; round < rounds; round++)
+        for (const pace of PACES)
+            for (const [name, start] of Object.entries(followers)) {
+                if (name === 'nobody' && pace < 1) continue;
+                const rate = pace < 1 && (pace * count) / summary(runs[1].nobody).load_s;
+                const load = (db) =>
+                    pace < 1
+                        ? copying.postEvenly(server, db, bodies, connections, rate)
+                        : copying.post(server, db, bodies, connections);
+                runs[pace][name].push(await once(server, load, count, start));
+            }
+    return runs;
+}
+
+function show(results) {
+    const percent = (value) => `${bench.fixed(100 * value, 0)} %`;
+    const rows = [
+        ['rate', 'follows', 'filled in s', 'complete s later', 'of the filling', 'no less'],
+    ];
+    rows[0].push("server's CPU s");
+    for (const { pace, name, ...r } of results)
+        rows.push([
+            percent(pace),
+            name,
+            bench.fixed(r.load_s, 1),
+            name === 'nobody' ? '' : bench.fixed(r.late_s, 2),
+            name === 'nobody' ? '' : percent(r.late),
+            name === 'nobody' ? '' : percent(r.floor),
+            bench.fixed(r.server_cpu, 1),
+        ]);
+    bench.table(rows);
 }
 
 module.exports = async function tail({ rows, rounds }) {
@@ -92,29 +151,20 @@ module.exports = async function tail({ rows, rounds }) {
     try {
         const best = await copying.findBest(server, Math.max(1000, Math.round(count / 5)));
         const bodies = copying.writeBodies({ count, size: best.size, newEdits: true });
-        const runs = { 'only reads': [], tailrace: [] };
-        for (let round = 0; round < rounds; round++) {
-            const { connections } = best;
-            runs['only reads'].push(await once(server, bodies, connections, startReader));
-            runs.tailrace.push(await once(server, bodies, connections, startRule));
-        }
+        const runs = await measure(server, bodies, best.connections, rounds);
         bodies.remove();
-        const results = Object.fromEntries(
-            Object.entries(runs).map(([name, all]) => [name, summary(all)]),
-        );
+        const results = Object.entries(runs)
+            .sort(([a], [b]) => b - a)
+            .flatMap(([pace, byName]) =>
+                Object.entries(byName)
+                    .filter(([, all]) => all.length)
+                    .map(([name, all]) => ({ pace: Number(pace), name, ...summary(all) })),
+            );
         console.log(
-            `\n  ${bench.count(count)} documents of 1 KB, medians of ${rounds}; curl posts ` +
+            `\n  ${bench.count(count)} documents of 1 KB, medians of ${rounds}; the loader posts ` +
                 `${bench.count(best.size)} at once on ${best.connections} connections:`,
         );
-        bench.table([
-            ['', 'filled in s', 'complete s later', 'of the filling'],
-            ...Object.entries(results).map(([name, r]) => [
-                name,
-                bench.fixed(r.load_s, 1),
-                bench.fixed(r.late_s, 2),
-                `${bench.fixed(100 * r.late, 0)} %`,
-            ]),
-        ]);
+        show(results);
         return { documents: count, rounds, best, results };
     } finally {
         await server.close();

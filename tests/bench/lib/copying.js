@@ -10,6 +10,7 @@
 'use strict';
 
 const fs = require('node:fs');
+const http = require('node:http');
 const path = require('node:path');
 const bench = require('./bench');
 const { makeDoc } = require('./rows');
@@ -52,7 +53,7 @@ function writeBodies({ count, size, newEdits, generation = 1 }) {
         fs.writeFileSync(file, JSON.stringify(newEdits ? { docs } : { new_edits: false, docs }));
         files.push(file);
     }
-    return { count, files, remove: () => fs.rmSync(dir, { recursive: true }) };
+    return { count, size, files, remove: () => fs.rmSync(dir, { recursive: true }) };
 }
 
 /* Runs requests by curl, `connections` at once; each is lines of a curl configuration. */
@@ -90,6 +91,30 @@ function postLines(server, where, file) {
 function post(server, db, bodies, connections) {
     const requests = bodies.files.map((file) => postLines(server, `${db}/_bulk_docs`, file));
     return curl(server, requests, connections);
+}
+
+/* The same at no more than so many documents a second, by a client that is not in a hurry;
+ * resolves when the last is stored. */
+async function postEvenly(server, db, bodies, connections, rate) {
+    const agent = new http.Agent({ keepAlive: true });
+    const pause_ms = (1000 * bodies.size) / rate;
+    const begin = Date.now();
+    let next = 0;
+    const worker = async () => {
+        for (let n = next++; n < bodies.files.length; n = next++) {
+            const early = begin + n * pause_ms - Date.now();
+            if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+            const body = fs.readFileSync(bodies.files[n]);
+            const answer = await server.request(`${db}/_bulk_docs`, {
+                method: 'POST',
+                body,
+                agent,
+            });
+            if (answer.status !== 201) throw new Error(answer.text);
+        }
+    };
+    await Promise.all(Array.from({ length: connections }, worker));
+    agent.destroy();
 }
 
 /* The batch size and number of connections that post fastest: {size, connections}. */
@@ -202,6 +227,7 @@ function serverClock(server) {
 module.exports = {
     writeBodies,
     post,
+    postEvenly,
     read,
     writeQuestions,
     readHistories,
