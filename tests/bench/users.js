@@ -15,20 +15,10 @@ const bench = require('./lib/bench');
 process.env.TAILRACE_BIN ||= bench.TAILRACE;
 process.env.TAILRACE_PLUGIN_DIR ||= bench.PLUGINS;
 const { startTestServer, sleep } = require('../lib/couch');
+const { makeContext } = require('./lib/context');
 const { makeUsers } = require('../integration/lib/users');
 
 const PATIENCE_MS = 900000;
-
-/* What a test has for what is to be undone. */
-function makeContext() {
-    const undo = [];
-    return {
-        after: (work) => undo.push(work),
-        close: async () => {
-            for (const work of undo) await work();
-        },
-    };
-}
 
 async function message(users) {
     const before = users.cost().cpu_s;
