@@ -38,7 +38,7 @@ struct tr_http_client {
     bool ending;              /* worker: no more is sent                                   */
     struct plugin_pool *pool; /* loop; NULL: nothing was ever sent                         */
     struct list running;      /* loop: started requests                                     */
-    struct task close;        /* worker to loop: end what runs, or free all                 */
+    struct task end, close;   /* worker to loop: end what runs, free all                    */
 };
 
 struct request {
@@ -384,7 +384,7 @@ static void free_on_loop(struct task *task)
 
 static void end_on_loop(struct task *task)
 {
-    struct tr_http_client *client = list_entry(task, struct tr_http_client, close);
+    struct tr_http_client *client = list_entry(task, struct tr_http_client, end);
 
     list_each_safe (it, &client->running) {
         struct request *request = list_entry(it, struct request, running);
@@ -429,14 +429,15 @@ static tr_status http_ext_client_new(const tr_host *host, const tr_http_options 
     return TR_OK;
 }
 
-/* Ends what is under way and runs its done() calls. */
+/* Ends what is under way and runs its done() calls. All of them may come before the loop was
+ * told to end any: so that task is not the one that frees the client. */
 static void drain(struct tr_http_client *client)
 {
     client->ending = true; /* a done() that sends again at each failure would never end    */
     if (list_empty(&client->open))
         return;
-    client->close.run = end_on_loop;
-    instance_tell_loop(client->instance, &client->close);
+    client->end.run = end_on_loop;
+    instance_tell_loop(client->instance, &client->end);
     while (!list_empty(&client->open))
         instance_run_one(client->instance);
 }

@@ -76,12 +76,31 @@ static void requests_under_way_end_with_the_instance(void **state)
     server_stop(&server);
 }
 
+static void answers_on_the_way_end_with_the_instance(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        struct bench b = {0};
+        struct server server;
+        struct delivery d;
+
+        server_start(&server, greet);
+        start(&b, &server, "leave");
+        delivery_settle(&b, &d, 1);
+        for (int turn = 0; turn < round % 10; turn++)
+            loop_turn(b.loop, 1);
+        bench_end(&b);
+        server_stop(&server);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_back_on_the_worker),
         cmocka_unit_test(a_cancelled_request_ends_without_an_answer),
         cmocka_unit_test(requests_under_way_end_with_the_instance),
+        cmocka_unit_test(answers_on_the_way_end_with_the_instance),
     };
 
     return cmocka_run_group_tests(tests, place_begin, place_end);
