@@ -65,6 +65,8 @@ const char *ask_send(tr_self *self, struct ask *ask, const struct question *ques
     tr_status status = TR_EAGAIN;
     tr_text url = {0};
 
+    if (!question->client) /* one end goes before the other                                */
+        return "the rule ends";
     if (left_ms > self->options.timeout_ms)
         left_ms = (uint32_t)self->options.timeout_ms;
     *ask = (struct ask){

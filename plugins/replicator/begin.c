@@ -41,6 +41,8 @@ static void failed(struct link *link, const char *why)
     tr_self *self = link->self;
     uint32_t wait = AGAIN_MIN_MS << (link->tries < 6 ? link->tries : 6);
 
+    if (self->flushing)
+        return; /* the instance ends, and the host answers for it                           */
     if (link->tries++ == 0)
         tr_logf(self->host, TR_LOG_WARNING,
                 "database %s: it cannot be said yet where the copy goes on: %s; asking again",
