@@ -108,7 +108,6 @@ int group_trim_log(struct store *store)
 
     if (store->log_pages < LOG_PAGES)
         return SQLITE_OK;
-    FAILPOINT("store.log.trim");
     rc = sqlite3_wal_checkpoint_v2(store->committer.handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
                                    NULL, NULL);
     return rc == SQLITE_BUSY || rc == SQLITE_LOCKED ? SQLITE_OK : rc;

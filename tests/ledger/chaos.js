@@ -13,6 +13,7 @@ const { execFileSync } = require('node:child_process');
 const { sleep } = require('../lib/couch');
 const { tailrace } = require('../lib/tailrace');
 const faults = require('../fault/lib/faults');
+const { toFile } = require('../integration/lib/sink');
 
 const LIMIT = 4096; /* bytes of a file: all that grow are larger soon */
 
@@ -64,6 +65,7 @@ class Chaos {
 
     async #end({ end: { how } }, over) {
         const { daemon } = this.stage;
+        if (how === 'stop') await this.started();
         if (how !== 'stop') {
             if (!this.over) daemon.signal('SIGKILL');
             return over;
@@ -80,8 +82,7 @@ class Chaos {
         for (const { at, what, ms } of acts) {
             await Promise.race([this.stage.end, sleep(Math.max(0, began + at - Date.now()))]);
             if (this.over) return;
-            this.report.injected(what);
-            if (await DEEDS[what].call(this, ms)) this.report.seen(what);
+            this.#count(what, await DEEDS[what].call(this, ms));
         }
     }
 
@@ -102,37 +103,36 @@ class Chaos {
         }
     }
 
-    /* The end was the one that the schedule wanted, and no other. */
     #judge(life, end, dead) {
         const { stage, report } = this;
-        for (const { point, action } of life.arms) {
-            const name = action === 'step' ? 'clock step' : `${action} at ${point}`;
-            report.injected(name);
-            if (stage.said(new RegExp(`^failpoint ${point}: ${action}`))) report.seen(name);
+        const { how } = life.end;
+        for (const arm of life.arms) {
+            const { point, action } = arm;
+            const reached = stage.said(new RegExp(`^failpoint ${point}: ${action}`));
+            this.#count(action === 'step' ? 'clock step' : `${action} at ${point}`, reached);
         }
-        if (life.end.how === 'kill') report.injected('kill -9 at random');
-        if (life.end.how === 'kill' && end.signal === 'SIGKILL')
-            report.seen('kill -9 at random');
-        if (life.end.how === 'stop') report.injected('SIGTERM');
-        if (life.end.how === 'stop' && end.code === 0) report.seen('SIGTERM');
-        report.life(stage.life, {
-            graceful: end.code === 0,
-            stalled:
-                stage.said(/the store is stalled/) ||
-                life.arms.some(
-                    ({ point, action }) => /^store\./.test(point) && action !== 'stop',
-                ),
-        });
-        if (this.#couldNotStart(life, end)) return;
-        const wanted = life.end.how === 'stop' ? end.code === 0 : end.signal === 'SIGKILL';
-        if (wanted && !(dead && life.end.how !== 'point')) return;
-        const how = end.error || `exit code ${end.code}, signal ${end.signal}`;
-        const tail = stage.daemon.stderrLines.slice(-15).join('\n      ');
-        report.find({
-            kind: 'death',
-            sink: 'daemon',
-            what: `life ${stage.life}: ${how}\n      ${tail}`,
-        });
+        if (how === 'kill') this.#count('kill -9 at random', end.signal === 'SIGKILL');
+        if (how === 'stop') this.#count('SIGTERM', end.code === 0);
+        report.life(stage.life, { graceful: end.code === 0, stalled: this.#wasStalled(life) });
+        const asWanted = how === 'stop' ? end.code === 0 : end.signal === 'SIGKILL';
+        const tooEarly = dead && how !== 'point';
+        if ((asWanted && !tooEarly) || this.#couldNotStart(life, end)) return;
+        const story = [
+            `life ${stage.life}: ${end.error || `exit code ${end.code}, signal ${end.signal}`}`,
+            ...stage.daemon.stderrLines.slice(-15),
+        ];
+        report.find({ kind: 'death', sink: 'daemon', what: story.join('\n      ') });
+    }
+
+    #count(name, seen) {
+        this.report.injected(name);
+        if (seen) this.report.seen(name);
+    }
+
+    /* Its store took nothing for a while: what was settled then could not be committed. */
+    #wasStalled({ arms }) {
+        const holds = ({ point, action }) => /^store\./.test(point) && action !== 'stop';
+        return this.stage.said(/the store is stalled/) || arms.some(holds);
     }
 
     /* Without a store there is nothing to wait with: it says so and ends (EX_IOERR). */
@@ -176,6 +176,18 @@ const DEEDS = {
         const change = VARIANTS[this.reloads++ % VARIANTS.length];
         this.stage.configure((rules) => clean(change(rules)));
         return this.logged(/configuration loaded again/, () =>
+            this.stage.daemon.signal('SIGHUP'),
+        );
+    },
+
+    /* Its first look at the databases is still to come. */
+    async 'new rule'() {
+        await this.started();
+        const { dbs } = this.stage;
+        const name = `late-${++this.reloads}`;
+        const rule = ({ file }) => toFile(`${file.options.path}.${name}`, [dbs[0]]);
+        this.stage.configure((rules) => clean({ ...rules, [name]: rules.file && rule(rules) }));
+        return this.logged({ msg: 'rule started', rule: name }, () =>
             this.stage.daemon.signal('SIGHUP'),
         );
     },

@@ -14,7 +14,7 @@ const EXPECTED = [
     [/^stop at|^freeze/, 'stands still, goes on'],
     [/^delay at/, 'later, no more'],
     [/^clock/, 'no one waits for it'],
-    [/^reload/, 'taken over, the rest goes on'],
+    [/^reload|^new rule/, 'taken over, the rest goes on'],
     [/^bad reload/, 'refused, the old one stays'],
     [/^reset|^drop|^cut|^drip/, 'read on behind the last whole row'],
     [/^source/, 'waits, reads on'],

@@ -22,7 +22,7 @@ const path = require('node:path');
 const { Rng } = require('../fault/lib/rng');
 
 const REPO = path.resolve(__dirname, '..', '..');
-const PATIENCE_MS = 4000; /* for a failpoint to be reached */
+const PATIENCE_MS = 6000; /* for a failpoint to be reached */
 
 /* The names that the sources have, but the clock's, at which nobody dies. */
 function failpoints() {
@@ -41,14 +41,13 @@ function failpoints() {
 
 /* A point that is passed a few times in a life, and what has to happen for it. */
 const RARE = [
-    { point: /^engine\./, first: true, hits: 4 },
+    { point: /^engine\./, hits: 1, provoke: [{ what: 'new rule' }] },
     { point: /^reload\./, hits: 1, provoke: [{ what: 'reload' }] },
     { point: /^replay\./, hits: 2, provoke: [{ what: 'poison' }, { what: 'replay', at: 300 }] },
     { point: /^dispatch\.letter/, hits: 2, provoke: [{ what: 'poison' }, { what: 'poison' }] },
-    { point: /^store\.log/, hits: 1 },
-    { point: /^plugin\.position|^dispatch\.checkpoint/, hits: 4 },
+    { point: /^feed\.row\.|^plugin\.position|^dispatch\.checkpoint/, hits: 4 },
 ];
-const OFTEN = { hits: 20 };
+const OFTEN = { hits: 12 };
 const rarityOf = (point) => RARE.find((rare) => rare.point.test(point)) || OFTEN;
 
 /* What may happen to it meanwhile, and for how long. */
@@ -61,7 +60,7 @@ const ACTS = [
     { what: 'cut' },
     { what: 'drip', ms: [200, 800] },
     { what: 'source', ms: [50, 400] },
-    { what: 'full disk', ms: [200, 900] },
+    { what: 'full disk', ms: [300, 1200] },
     { what: 'poison' },
     { what: 'endless' },
 ];
@@ -73,15 +72,14 @@ const ACTIONS = [
     ['delay', 0.1],
 ];
 
-function pickAction(rng, point) {
+function pickAction(rng) {
     let p = rng.float();
     const [action] = ACTIONS.find(([, share]) => (p -= share) < 0) || ACTIONS[0];
     if (action === 'kill late') return { action: 'kill', ms: rng.int(20, 300) };
-    if (action === 'delay') return { action, ms: rng.int(20, 400) };
-    return { action: point.startsWith('engine.') ? 'kill' : action };
+    return action === 'delay' ? { action, ms: rng.int(20, 400) } : { action };
 }
 
-/* The points in turn, anew in another order when all had theirs. */
+/* The points in turn; when all had theirs, again in another order. The first time they kill. */
 function* deal(rng, points) {
     for (let round = 0; ; round++) {
         const deck = [...points];
@@ -89,8 +87,8 @@ function* deal(rng, points) {
             const j = rng.int(0, i);
             [deck[i], deck[j]] = [deck[j], deck[i]];
         }
-        const isFirst = (point) => round === 0 && rarityOf(point).first;
-        yield* [...deck.filter(isFirst), ...deck.filter((point) => !isFirst(point))];
+        for (const point of deck)
+            yield { point, ...(round ? pickAction(rng) : { action: 'kill' }) };
     }
 }
 
@@ -101,14 +99,16 @@ function makeActs(rng, acts) {
     });
 }
 
-function aimedLife(rng, point) {
-    const { hits, provoke = [] } = rarityOf(point);
-    const arm = { point, hit: rng.int(1, hits), ...pickAction(rng, point) };
+function aimedLife(rng, aim) {
+    const { hits, provoke = [] } = rarityOf(aim.point);
+    const arm = { ...aim, hit: rng.int(1, hits) };
     const dies = arm.action === 'kill';
     return {
         arms: [arm],
         acts: provoke.map((act) => ({ at: 100, ...act })),
-        end: dies ? { how: 'point', at: PATIENCE_MS } : { how: 'kill', at: rng.int(800, 2000) },
+        end: dies
+            ? { how: 'point', at: PATIENCE_MS }
+            : { how: 'kill', at: rng.int(1500, 3000) },
     };
 }
 
@@ -131,8 +131,7 @@ function makeSchedule({ seed, kills, points, without = [] }) {
     const deck = deal(rng, points);
     const lives = [];
     for (let left = kills; left > 0;) {
-        const point = lives.length < 2 || rng.chance(0.6) ? deck.next().value : undefined;
-        const life = point ? aimedLife(rng, point) : randomLife(rng);
+        const life = rng.chance(0.7) ? aimedLife(rng, deck.next().value) : randomLife(rng);
         life.acts.push(...makeActs(rng, acts));
         life.acts.sort((a, b) => a.at - b.at);
         if (rng.chance(0.1)) life.arms.push(makeStep(rng));

@@ -8,8 +8,8 @@
  *   repeats     rows that it had before, by the life that took them last: a crash may repeat
  *
  * Which states are compared: `sink.wants(op)` says what its rule lets through. Forked documents
- * come again whenever one of their leaves changes, and poison comes again by replay: of these
- * the last state must be there, and nothing more is asked.
+ * come again whenever one of their leaves changes, and dead letters when they are sent
+ * again: of these the last state must be there, and nothing more is asked.
  */
 'use strict';
 
