@@ -28,6 +28,7 @@ const PIECES = [
 ];
 const ENDLESS = `${'a'.repeat(5000)}!`; /* ^(a|aa)+$ comes to no end with it */
 const LARGE = 30000;
+const PATIENCE_MS = 300; /* with a source that does not answer */
 
 /* One in so many operations is of that kind; the rest creates plain documents. */
 const KINDS = [
@@ -105,10 +106,12 @@ class Writer {
     async post(db, body) {
         try {
             const answer = await this.crew.send(db, '/_bulk_docs', { method: 'POST', body });
-            return answer.status === 201 ? answer.json : undefined;
+            if (answer.status === 201) return answer.json;
         } catch {
-            return undefined;
+            /* it may have been written, or not */
         }
+        await sleep(PATIENCE_MS);
+        return undefined;
     }
 
     note({ doc, op }, said) {
