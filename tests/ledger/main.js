@@ -21,11 +21,16 @@ function assertFailpoints() {
         );
 }
 
-/* The lives of the schedule, one after the other, while the writers write. */
-async function play(stage, lives, report, say) {
+/* The lives of the schedule, one after the other, while the writers write; until the time is over
+ * or somebody has enough (SIGINT, SIGTERM). */
+async function play(stage, lives, report, { say, minutes = Infinity }) {
+    const end = Date.now() + minutes * 60000;
+    let enough = false;
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => (enough = true));
     const chaos = new Chaos(stage, report);
     stage.writers.start();
     for (const life of lives) {
+        if (enough || Date.now() > end) break;
         await chaos.play(life);
         if (stage.life % 10 === 0)
             say(`life ${stage.life} of ${lives.length}, ${report.kills} kills`);
@@ -50,7 +55,8 @@ async function judge(stage, report) {
 
 /*
  * Options: kills, seed, databases, sinks (names; all), keep (the folders); plant, a bug; drill,
- * lives that all go one way instead of a schedule; silent. Resolves to the report.
+ * lives that all go one way instead of a schedule; minutes, at most; silent. Resolves to the
+ * report.
  */
 async function main({
     kills,
@@ -61,6 +67,7 @@ async function main({
     plant,
     drill,
     silent,
+    minutes,
 }) {
     assertFailpoints();
     const rng = new Rng(seed);
@@ -85,7 +92,7 @@ async function main({
         const lives = drill
             ? makeDrill({ kills, ...drill })
             : makeSchedule({ seed: rng.seed, kills, points, without });
-        await play(stage, lives, report, say);
+        await play(stage, lives, report, { say, minutes });
         const rows = await judge(stage, report);
         if (!silent) report.print({ stage, points, rows });
         judged = true;

@@ -17,7 +17,14 @@ const { Webhook } = require('./webhook');
 const { File } = require('./file');
 const { Bulk } = require('./bulk');
 const { Replica } = require('./replica');
+const { PostgresTable } = require('./postgres');
 
-const SINKS = { webhook: Webhook, file: File, bulk: Bulk, replica: Replica };
+const SINKS = {
+    webhook: Webhook,
+    file: File,
+    bulk: Bulk,
+    replica: Replica,
+    postgres: PostgresTable,
+};
 
 module.exports = { SINKS };
