@@ -9,31 +9,12 @@
 'use strict';
 
 const fs = require('node:fs');
-const { execFileSync } = require('node:child_process');
 const { sleep } = require('../lib/couch');
-const { tailrace } = require('../lib/tailrace');
-const faults = require('../fault/lib/faults');
-const { toFile } = require('../integration/lib/sink');
+const { DEEDS } = require('./deeds');
 
-const LIMIT = 4096; /* bytes of a file: all that grow are larger soon */
+const EX_IOERR = 74;
 
-/* The rules as a reload may find them: one gone, options of others changed. All come back. */
-const VARIANTS = [
-    (rules) => rules,
-    ({ watch, ...rules }) => rules,
-    (rules) => ({ ...rules, hook: { ...rules.hook, retry: { min: '7ms', max: '90ms' } } }),
-    (rules) => ({ ...rules, hook: withOptions(rules.hook, { timeout: '6s' }) }),
-    (rules) => ({ ...rules, file: { ...rules.file, window: { rows: 300 } } }),
-];
-
-function withOptions(rule, options) {
-    return { ...rule, options: { ...rule.options, ...options } };
-}
-
-/* Only rules that there are. */
-const clean = (rules) =>
-    Object.fromEntries(Object.entries(rules).filter(([, rule]) => rule && rule.plugin));
-
+/* As TAILRACE_FAILPOINTS has it. */
 function printArm({ point, hit, action, ms }) {
     return `${point}:${hit}:${action}${ms === undefined ? '' : `=${ms}`}`;
 }
@@ -65,24 +46,21 @@ class Chaos {
 
     async #end({ end: { how } }, over) {
         const { daemon } = this.stage;
-        if (how === 'stop') await this.started();
-        if (how !== 'stop') {
-            if (!this.over) daemon.signal('SIGKILL');
-            return over;
+        if (how === 'stop') {
+            await this.started();
+            await daemon.stop().catch(() => {}); /* `over` says the same */
+        } else if (!this.over) {
+            daemon.signal('SIGKILL');
         }
-        daemon.signal('SIGTERM');
-        const late = sleep(30000).then(() => undefined);
-        const end = await Promise.race([over, late]);
-        if (!end) daemon.signal('SIGKILL');
-        return end || over.then(() => ({ error: 'SIGTERM did not end it in 30 s' }));
+        return over;
     }
 
     async #act(acts) {
         const began = Date.now();
         for (const { at, what, ms } of acts) {
-            await Promise.race([this.stage.end, sleep(Math.max(0, began + at - Date.now()))]);
+            await Promise.race([this.stage.end, sleep(began + at - Date.now())]);
             if (this.over) return;
-            this.#count(what, await DEEDS[what].call(this, ms));
+            this.#count(what, await DEEDS[what](this, ms));
         }
     }
 
@@ -103,6 +81,7 @@ class Chaos {
         }
     }
 
+    /* The end was the one that the schedule wanted, and no other. */
     #judge(life, end, dead) {
         const { stage, report } = this;
         const { how } = life.end;
@@ -138,150 +117,13 @@ class Chaos {
     /* Without a store there is nothing to wait with: it says so and ends (EX_IOERR). */
     #couldNotStart(life, { code }) {
         const full = life.acts.some(({ what }) => what === 'full disk');
-        return full && code === 74 && !this.stage.said(/"rule started"/);
+        return full && code === EX_IOERR && !this.stage.said(/"rule started"/);
     }
 
     /* Until then it does not listen to signals, and its state is anybody's. */
     started() {
         return this.stage.daemon.waitForLog({ msg: 'rule started' }).catch(() => {});
     }
-
-    /* A log line of this kind after the deed, within reason. */
-    async logged(pattern, deed) {
-        const { daemon } = this.stage;
-        const from = daemon.stderrLines.length;
-        await deed();
-        return daemon.waitForLog(pattern, 3000, { from }).then(
-            () => true,
-            () => false,
-        );
-    }
 }
-
-/* ---- the faults from outside; each says whether its effect was seen ---- */
-
-const DEEDS = {
-    async freeze(ms) {
-        this.frozen = true;
-        this.stage.daemon.signal('SIGSTOP');
-        await sleep(ms);
-        const seen = this.isStopped();
-        this.stage.daemon.signal('SIGCONT');
-        this.frozen = false;
-        return seen || this.over;
-    },
-
-    async reload() {
-        await this.started();
-        const change = VARIANTS[this.reloads++ % VARIANTS.length];
-        this.stage.configure((rules) => clean(change(rules)));
-        return this.logged(/configuration loaded again/, () =>
-            this.stage.daemon.signal('SIGHUP'),
-        );
-    },
-
-    /* Its first look at the databases is still to come. */
-    async 'new rule'() {
-        await this.started();
-        const { dbs } = this.stage;
-        const name = `late-${++this.reloads}`;
-        const rule = ({ file }) => toFile(`${file.options.path}.${name}`, [dbs[0]]);
-        this.stage.configure((rules) => clean({ ...rules, [name]: rules.file && rule(rules) }));
-        return this.logged({ msg: 'rule started', rule: name }, () =>
-            this.stage.daemon.signal('SIGHUP'),
-        );
-    },
-
-    async 'bad reload'() {
-        await this.started();
-        this.stage.site.writeText('rules: { hook: { source = "nowhere"; }; }; oops');
-        return this.logged(/the new configuration is refused/, () =>
-            this.stage.daemon.signal('SIGHUP'),
-        );
-    },
-
-    async reset() {
-        const { connections } = this.stage.proxy;
-        this.stage.proxy.killAll('rst');
-        return connections > 0;
-    },
-
-    async drop() {
-        const before = this.stage.proxy.stats.dropped;
-        await this.stage.proxy.set(faults.drop({ times: 10 }));
-        this.undo.push(() => this.stage.proxy.clear());
-        await sleep(100);
-        return this.stage.proxy.stats.dropped > before;
-    },
-
-    /* In the middle of whatever comes. */
-    async cut() {
-        const fault = faults.cut([1, 4000], {
-            match: /_changes|_bulk|_revs_diff/,
-            how: 'rst',
-            times: 6,
-        });
-        await this.stage.proxy.set(fault);
-        this.undo.push(() => this.stage.proxy.clear());
-        await sleep(400);
-        return this.stage.proxy.struck(fault) > 0;
-    },
-
-    async drip(ms) {
-        const before = this.stage.proxy.stats.bytesDown;
-        await this.stage.proxy.set(faults.drip(20000));
-        await sleep(ms);
-        await this.stage.proxy.clear();
-        return this.stage.proxy.stats.bytesDown > before;
-    },
-
-    async source(ms) {
-        await this.stage.source.kill();
-        await sleep(ms);
-        await this.stage.source.restart();
-        return true;
-    },
-
-    /* No file of the daemon may grow: its store's, and those of file-sink. */
-    async 'full disk'(ms) {
-        const { daemon } = this.stage;
-        const limit = (bytes) => {
-            try {
-                execFileSync('prlimit', ['--pid', String(daemon.pid), `--fsize=${bytes}:`], {
-                    stdio: 'ignore',
-                });
-            } catch {
-                /* it has died meanwhile */
-            }
-        };
-        limit(LIMIT);
-        await sleep(ms);
-        limit('unlimited');
-        return this.stage.said(/store is stalled|cannot be written|File too large/);
-    },
-
-    async poison() {
-        await this.stage.writers.poison();
-        return true;
-    },
-
-    async endless() {
-        await this.stage.writers.endless();
-        return true;
-    },
-
-    /* The receiver has come to like poison, for the rest of this life. */
-    async replay() {
-        await this.started();
-        const webhook = this.stage.sink('webhook');
-        webhook.lenient = true;
-        this.undo.push(() => (webhook.lenient = false));
-        const { code } = await tailrace(
-            this.stage.site.args('dead-letter', 'replay', '--all'),
-            { timeoutMs: 5000 },
-        );
-        return code === 0 || this.over;
-    },
-};
 
 module.exports = { Chaos };

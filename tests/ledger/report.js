@@ -97,7 +97,7 @@ class Report {
             console.log(line(10, rule, taken, distinct, repeats, worst, bound));
     }
 
-    #printSum({ ledger, dbs }) {
+    #printSum({ ledger }) {
         const written = ['acked', 'doubtful', 'refused'].map(
             (it) => `${ledger.count(it)} ${it}`,
         );
@@ -105,7 +105,7 @@ class Report {
         const seconds = Math.round((Date.now() - this.began) / 1000);
         console.log(
             [
-                `\n${ledger.ops.length} operations, ${dbs.length} databases: ${written.join(', ')}`,
+                `\n${ledger.ops.length} operations: ${written.join(', ')}`,
                 `${this.kills} kills survived in ${this.lives.length} lives, ${seconds} s`,
                 `missing ${this.count('missing')}, spurious ${this.count('spurious')}, ` +
                     `out of order ${this.count('order')}, beyond the bound ${beyond}`,

@@ -84,6 +84,10 @@ class Source {
     }
 }
 
+/* Rules that there are: a variant may name others. */
+const only = (rules) =>
+    Object.fromEntries(Object.entries(rules).filter(([, rule]) => rule !== undefined));
+
 class Stage {
     constructor({ seed, databases, sinks, seqInterval, pauseMs, plant }) {
         Object.assign(this, { seed, seqInterval, plant, life: 0, quiet: false });
@@ -122,14 +126,14 @@ class Stage {
         return this.sinks[this.wanted.indexOf(name)];
     }
 
-    /* All rules; a variant leaves some out, or changes options of others. */
+    /* All rules; `change` may leave some out, add others or change their options. */
     configure(change = (rules) => rules) {
         const databases = `^${this.prefix}_[0-9]+$`;
         const rules = Object.assign({}, ...this.sinks.map((sink) => sink.rules(databases)));
         const main = { url: this.address, seq_interval: this.seqInterval, ...SOURCE };
         this.site.write({
             sources: { main },
-            rules: change(rules),
+            rules: only(change(rules)),
             main: { log: { format: 'json', level: 'info' }, drain_timeout: '20s' },
         });
     }

@@ -11,7 +11,7 @@ const path = require('node:path');
 const { toFile } = require('../../integration/lib/sink');
 const { Rows } = require('./rows');
 
-const LIMITS = { concurrency: 1, batch: 50, commitRows: 100 };
+const LIMITS = { concurrency: 1, batch: 20, commitRows: 30 };
 const LF = 10;
 
 class File {

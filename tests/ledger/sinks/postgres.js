@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * postgres-sink: one table for all databases, deleted documents marked. Judged at rest, row by row:
- * revision, deleted or not, and the bytes of the document.
+ * postgres-sink: one table for all databases, deleted documents marked. Judged at rest, row by
+ * row: revision, deleted or not, and the bytes of the document.
  */
 'use strict';
 
