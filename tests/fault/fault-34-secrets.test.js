@@ -24,6 +24,7 @@ const CANARIES = {
     header: 'canary-bearer-22bb',
     session: 'canarySession33cc',
     environment: 'canary-env-44dd',
+    credential: 'canary-cred-55ee',
 };
 
 /* Each in the forms in which it could come out. */
@@ -58,7 +59,7 @@ function around(text, form) {
 
 function setSecrets(dir) {
     const passwords = { '127.0.0.1': { admin: CANARIES.source, hook: CANARIES.hook } };
-    for (const name of ['hmac', 'header'])
+    for (const name of ['hmac', 'header', 'credential'])
         fs.writeFileSync(path.join(dir, name), `${CANARIES[name]}\n`, { mode: 0o600 });
     return { 'passwords.json': JSON.stringify(passwords) };
 }
@@ -69,7 +70,7 @@ async function stageWithSecrets(t, source, hook, auth, more) {
     return plan(t, source.replace('//', '//admin@'), {
         dir,
         files,
-        env: { CANARY: CANARIES.environment },
+        env: { CANARY: CANARIES.environment, CREDENTIALS_DIRECTORY: dir },
         config: { passwords_file: path.join(dir, 'passwords.json') },
         source: { auth },
         rule: { plugin: 'http-webhook', batch: { size: 1 } },
@@ -81,6 +82,7 @@ async function stageWithSecrets(t, source, hook, auth, more) {
             secret_headers: {
                 'X-Bearer': `file:${path.join(dir, 'header')}`,
                 'X-Other': 'env:CANARY',
+                'X-Credential': 'cred:credential',
             },
             ...more,
         },
@@ -134,7 +136,7 @@ for (const auth of ['basic', 'cookie'])
         const basic = (s) => Buffer.from(s).toString('base64');
         assert.ok(used.includes(basic(`hook:${CANARIES.hook}`)), 'the password of the hook');
         assert.ok(
-            used.includes(CANARIES.header) && used.includes(CANARIES.environment),
+            ['header', 'environment', 'credential'].every((it) => used.includes(CANARIES[it])),
             'headers',
         );
         assert.match(used, /x-tailrace-signature/);
@@ -162,6 +164,8 @@ for (const auth of ['basic', 'cookie'])
             ['plugins', '--json'],
             ['explain', 'db', path.join(stage.dir, 'doc.json')],
             ['explain', 'db', path.join(stage.dir, 'doc.json'), '--json'],
+            ['status'],
+            ['status', '--json'],
             ['checkpoint', 'list'],
             ['dead-letter', 'list'],
             ['dead-letter', 'list', '--json'],

@@ -38,10 +38,10 @@ function scaleOf(unit, most) {
     return { by: step, unit: { 1: 'B', 1024: 'KB' }[step] || 'MB' };
 }
 
-/* Round numbers, four or so, that hold all values. */
-function ticksOf(low, high) {
+/* Round numbers, four or so, that hold all values; whole ones for what is counted. */
+function ticksOf(low, high, whole) {
     const span = high - low || Math.abs(high) || 1;
-    const rough = span / 3;
+    const rough = Math.max(span / 3, whole ? 1 : 0);
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((n) => n * power).find((size) => size >= rough);
     const ticks = [];
@@ -80,7 +80,7 @@ function timeAxis(minutes, x, y) {
 function panelOf({ name, unit, times, values, line, note }, top, x, seconds, warmUp) {
     const scale = scaleOf(unit, Math.max(...values));
     const scaled = values.map((value) => value / scale.by);
-    const { ticks, digits } = ticksOf(Math.min(...scaled), Math.max(...scaled));
+    const { ticks, digits } = ticksOf(Math.min(...scaled), Math.max(...scaled), !unit);
     const [low, high] = [ticks[0], ticks[ticks.length - 1]];
     const y = (value) => top + PANEL - ((value - low) / (high - low)) * PANEL;
     const bins = binsOf(times, scaled, seconds);
@@ -92,7 +92,8 @@ function panelOf({ name, unit, times, values, line, note }, top, x, seconds, war
     );
     const end = times[times.length - 1];
     const fitted = line
-        ? `<line class="line" x1="${at(x(warmUp))}" y1="${at(y(line.at(warmUp) / scale.by))}" x2="${at(x(end))}" y2="${at(y(line.at(end) / scale.by))}"/>`
+        ? `<clipPath id="in-${top}"><rect x="${LEFT}" y="${top}" width="${ACROSS}" height="${PANEL}"/></clipPath>` +
+          `<line class="line" clip-path="url(#in-${top})" x1="${at(x(warmUp))}" y1="${at(y(line.at(warmUp) / scale.by))}" x2="${at(x(end))}" y2="${at(y(line.at(end) / scale.by))}"/>`
         : '';
     const title = scale.unit ? `${name}, ${scale.unit}` : name;
     return [
