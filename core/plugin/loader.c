@@ -55,8 +55,8 @@ static int judge_kind(const char *path, struct error *error)
     return 0;
 }
 
-/* Whether the file has all that its table of segments says. What is no ELF file is left to
- * dlopen() to judge. */
+/* Whether the file has all that its table of segments says; if not, errno is 0 or why it could
+ * not be read. What is no ELF file is left to dlopen() to judge. */
 static bool is_whole(int fd, off_t size)
 {
     ElfW(Ehdr) head;
@@ -67,6 +67,7 @@ static bool is_whole(int fd, off_t size)
         return true;
     for (unsigned i = 0; i < head.e_phnum; i++) {
         off_t at = (off_t)(head.e_phoff + i * sizeof(part));
+        errno = 0;
         if (pread(fd, &part, sizeof(part), at) != (ssize_t)sizeof(part))
             return false;
         if (part.p_type == PT_LOAD &&
@@ -82,11 +83,15 @@ static int judge_length(const char *path, struct error *error)
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool whole = fd < 0 || fstat(fd, &st) < 0 || is_whole(fd, st.st_size);
+    int why = errno;
 
     if (fd >= 0)
         close(fd);
     if (whole)
         return 0;
+    if (why != 0)
+        return error_set(error, ERR_IO, "plugin refused: %s cannot be read: %s", path,
+                         strerror(why));
     return error_set(error, ERR_SOFTWARE,
                      "plugin refused: %s is cut short; copy or build it again", path);
 }
