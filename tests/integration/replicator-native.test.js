@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plugin replicator in its native mode: that the target has every leaf of the source, as it
- * is there, whatever the target had and whenever the process was killed; and the checkpoints
- * that it leaves at both ends. What becomes of trouble is replicator-trouble.test.js's.
+ * is there, whatever the target had; and the checkpoints that it leaves at both ends. What
+ * becomes of trouble is replicator-trouble.test.js's, and of kill -9 replicator-random.test.js's.
  */
 'use strict';
 
@@ -15,7 +15,6 @@ const { makeSite } = require('./lib/site');
 const { fill, makeFilled, names, put, putLeaves, remove } = require('./lib/docs');
 const { copyBench, urlOf, lettersOf, dbOf } = require('./lib/copy');
 
-const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 const QUICK = { poll_interval: '100ms' };
 
 let couch, bench;
@@ -396,55 +395,4 @@ test('a target whose books are older than the source\'s gets what it may lack', 
     assert.equal(rows.rows.length, 5);
     assert.equal(await received(site), 5);
     await bench.assertSame(where, to);
-});
-
-/* ---- crashes ---- */
-
-/* Numbers of a seed. */
-function dice(seed) {
-    let state = seed >>> 0 || 1;
-    return (below) => {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        return state % below;
-    };
-}
-
-/* A random edit, of which CouchDB may refuse some. */
-async function edit(where, roll, n) {
-    const id = `doc-${String(1 + roll(40)).padStart(6, '0')}`;
-    const { json, status } = await couch.get(`${where}/${id}`);
-    const rev = status === 200 ? { _rev: json._rev } : {};
-    switch (roll(5)) {
-        case 0:
-            if (rev._rev) await couch.delete(`${where}/${id}?rev=${rev._rev}`);
-            return;
-        case 1:
-            await putLeaves(couch, where, [revision(id, 1 + roll(4), 'abcde'[roll(5)], { v: n })]);
-            return;
-        case 2:
-            await couch.put(`${where}/${id}`, { ...rev, n, _attachments: { a: attachment(`${n}`) } });
-            return;
-        default:
-            await couch.put(`${where}/${id}`, { ...rev, n });
-    }
-}
-
-test('kill -9 at random, and nothing is missing', async (t) => {
-    const { where, to, db } = await bench.pair(t, 40);
-    const options = { target: urlOf(couch, to), checkpoint_interval: '100ms' };
-    const rule = { batch: { size: 7 }, commit: { interval: '20ms' } };
-    const site = bench.siteTo(t, db, options, rule, QUICK);
-    const roll = dice(SEED);
-    t.diagnostic(`TAILRACE_TEST_SEED=${SEED}`);
-    let n = 0;
-    for (let round = 0; round < 6; round++) {
-        const daemon = site.start();
-        const end = Date.now() + 200 + roll(900);
-        while (Date.now() < end) await edit(where, roll, n++);
-        await daemon.kill9();
-    }
-    await site.once();
-    await bench.assertSame(where, to);
-    await bench.assertNothingLeft(where, to);
-    assert.deepEqual(await lettersOf(site), []);
 });
