@@ -220,6 +220,59 @@ for (const [name, answer] of Object.entries(ONCE))
         assert.deepEqual(await lettersOf(site), []);
     });
 
+test('an answer larger than any that is kept is asked for in parts', async (t) => {
+    const huge = Buffer.alloc((256 << 20) + 1, ' ');
+    let given = 0;
+    const meddle = (req) => {
+        if (!req.path.endsWith('/_bulk_get') || req.json().docs.length < 2) return undefined;
+        given++;
+        return { status: 200, headers: { 'Content-Type': 'application/json' }, body: huge };
+    };
+    const { where, to, site } = await pairThrough(t, 0, meddle, {
+        source: true,
+        rule: { concurrency: 1 },
+    });
+    for (const id of ['a', 'b']) await putLeaves(couch, where, [leaf(id, ['a', 'f'], {})]);
+    await site.once();
+    assert.equal(given, 1);
+    await bench.assertSame(where, to);
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+/* ---- ends that have little or too much in common ---- */
+
+test('histories that share nothing end as conflicts, and the copy begins at the beginning', async (t) => {
+    const { where, to, site } = await bench.pair(t, 3);
+    await putLeaves(couch, where, [leaf('c', ['a', 'b'], { v: 'A' })]);
+    await putLeaves(couch, to, [leaf('c', ['d', 'e'], { v: 'D' })]);
+    await site.once();
+    /* Books of another run at the target, and no state of ours: nobody knows where they were. */
+    const [[id, books]] = Object.entries(await bench.checkpointsOf(to));
+    const session_id = 'f'.repeat(32);
+    const history = books.history.map((entry) => ({ ...entry, session_id }));
+    assert.equal((await couch.put(`${to}/${id}`, { ...books, session_id, history })).status, 201);
+    fs.rmSync(site.stateDir, { recursive: true });
+    const { stderr } = await site.once();
+    assert.match(stderr, /"received":4/);
+    const ours = await revsOf(where);
+    const theirs = await revsOf(to);
+    assert.deepEqual(theirs, { ...ours, c: [`2-${'a'.repeat(32)}`, `2-${'d'.repeat(32)}`] });
+    assert.deepEqual(await lettersOf(site), []);
+});
+
+test('a database that is copied to itself under another name stays as it is', async (t) => {
+    const { where, db } = await bench.pair(t, 3);
+    await putLeaves(couch, where, [leaf('c', ['a', 'f'], {}), leaf('c', ['b', 'f'], {})]);
+    const alias = urlOf(couch, where).replace('127.0.0.1', 'localhost');
+    const site = bench.siteTo(t, db, { target: alias });
+    const password = couch.auth.split(':')[1];
+    site.setPasswords({ '127.0.0.1': { admin: password }, localhost: { admin: password } });
+    const before = [await bench.leavesOf(where), (await couch.get(where)).json.update_seq];
+    await site.once();
+    assert.deepEqual([await bench.leavesOf(where), (await couch.get(where)).json.update_seq], before);
+    assert.deepEqual(await lettersOf(site), []);
+});
+
 /* ---- databases that come and go ---- */
 
 test('a target that is missing is waited for', async (t) => {
