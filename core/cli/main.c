@@ -18,6 +18,7 @@
 static const struct command *const commands[] = {
     &command_run,
     &command_status,
+    &command_top,
     &command_check,
     &command_explain,
     &command_try,

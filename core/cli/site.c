@@ -77,6 +77,21 @@ void site_fini(struct site *site)
     arena_fini(&site->main.arena);
 }
 
+int site_with_dir(const struct args *args, int (*use)(const struct args *args, const char *dir))
+{
+    struct site site;
+    int code;
+
+    /* Whoever names the directory needs no configuration at all. */
+    if (args->overrides.state_dir && !args->config_given)
+        return use(args, args->overrides.state_dir);
+    code = site_init(&site, args);
+    if (code == EX_OK)
+        code = use(args, site.state_dir);
+    site_fini(&site);
+    return code;
+}
+
 static int open_store(const char *dir, unsigned flags, struct store **ret_store)
 {
     struct store *probe;

@@ -283,27 +283,3 @@ test('whoever may not open the socket is told so', async (t) => {
     assert.equal(code, NOPERM, stderr);
     assert.match(stderr, /^tailrace: [^\n]* may not be opened by this user[^\n]*\n$/);
 });
-
-test('a watch shows it again and again, outlives a restart, and ends with 0', async (t) => {
-    const { db } = await makeFilled(couch, 1);
-    const hook = await startHook(t);
-    const site = makeSite(t, couch, { rules: { r: toHook(hook, [db]) } });
-    const daemon = await started(site);
-    const child = spawn(binary(), [...site.args('status', '--watch'), '1']);
-    t.after(() => child.kill('SIGKILL'));
-    const ended = new Promise((resolve) => child.on('close', (code) => resolve(code)));
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
-    const frames = () => stdout.split(/^tailrace .*, running, up /m).length - 1;
-    await waitFor(() => frames() >= 2, 'two frames');
-    await daemon.stop();
-    await waitFor(() => stderr.includes('no tailrace runs'), 'a word about the end');
-    await started(site);
-    const before = frames();
-    await waitFor(() => frames() > before, 'a frame of the second daemon');
-    child.kill('SIGINT');
-    assert.equal(await ended, 0);
-    assert.doesNotMatch(stdout, /\x1b/); /* a pipe has no cursor */
-});

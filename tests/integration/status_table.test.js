@@ -269,12 +269,3 @@ test('half a document is no document', async (t) => {
         assert.match(stderr, /^tailrace: [^\n]* in the middle of its answer\n$/);
     }
 });
-
-test('a number of seconds goes with --watch only, and is one', async (t) => {
-    const dir = tempDir(t);
-    for (const words of [['5'], ['--watch', 'x'], ['--watch', '0'], ['--watch', '1', '2']]) {
-        const { code, stderr } = await tailrace(['status', '--state-dir', dir, ...words]);
-        assert.equal(code, 64, words.join(' '));
-        assert.match(stderr, /^tailrace: status: [^\n]*\n$/);
-    }
-});

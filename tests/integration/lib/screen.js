@@ -36,10 +36,10 @@ class Screen {
     write(text) {
         this.raw += text;
         this.rest += text;
-        const token = /^(?:\x1b\[([\d;]*)([A-Za-z])|\x1b([78])|([\r\n])|([^\x00-\x1f\x7f]))/;
+        const token = /^(?:\x1b\[(\??[\d;]*)([A-Za-z])|\x1b([78])|([\r\n])|([^\x00-\x1f\x7f]))/;
         for (let hit; (hit = token.exec(this.rest)); this.rest = this.rest.slice(hit[0].length))
             this.#obey(hit);
-        if (this.rest && !/^\x1b(\[[\d;]*)?$/.test(this.rest))
+        if (this.rest && !/^\x1b(\[\??[\d;]*)?$/.test(this.rest))
             throw new Error(`not known: ${JSON.stringify(this.rest.slice(0, 20))}`);
     }
 
@@ -49,14 +49,27 @@ class Screen {
         else if (end === '\n') this.#feed();
         else if (keep === '7') this.saved = { row: this.row, column: this.column };
         else if (keep === '8') Object.assign(this, this.saved);
+        else if (numbers.startsWith('?')) this.#mode(`${numbers}${sequence}`);
         else this.#command(sequence, numbers ? numbers.split(';').map(Number) : []);
+    }
+
+    /* The second screen, and whether the cursor is shown. */
+    #mode(words) {
+        if (words === '?1049h' || words === '?1049l') {
+            this.second = words.endsWith('h');
+            this.lines.fill('');
+        } else if (words === '?25h' || words === '?25l') this.hidden = words.endsWith('l');
+        else throw new Error(`not known: ESC [ ${words}`);
     }
 
     #command(letter, numbers) {
         if (letter === 'm') return;
         if (letter === 'H') {
-            this.row = Math.min(numbers[0], this.rows) - 1;
-            this.column = numbers[1] - 1;
+            this.row = Math.min(numbers[0] || 1, this.rows) - 1;
+            this.column = (numbers[1] || 1) - 1;
+        } else if (letter === 'J') {
+            this.lines[this.row] = this.lines[this.row].slice(0, this.column);
+            this.lines.fill('', this.row + 1);
         } else if (letter === 'K') {
             this.lines[this.row] = this.lines[this.row].slice(0, this.column);
         } else if (letter === 'A') {
@@ -123,6 +136,10 @@ class OnTerminal {
             throw new Error(`${err.message}; the screen:\n${this.screen.text()}`);
         });
         return this.screen;
+    }
+
+    press(keys) {
+        this.child.stdin.write(keys);
     }
 
     signal(name) {
