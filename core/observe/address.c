@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 16, PORT_DIGITS = 5, HOST_MAX = 255, PATH_MODE = 0660 };
+enum { BACKLOG = 64, PORT_DIGITS = 5, HOST_MAX = 255, PATH_MODE = 0660 };
 
 static const char FORMS[] = "\"unix:/PATH\", \"127.0.0.1:PORT\" or \"[::1]:PORT\"";
 
