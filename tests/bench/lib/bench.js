@@ -29,9 +29,9 @@ function makeFolder() {
 
 /*
  * Writes tailrace.conf with these sources and rules (libconfig text) and a state of its own.
- * `auth`: {host, user, password} for the passwords file.
+ * `auth`: {host, user, password} for the passwords file; `main`: more of the main group.
  */
-function writeConf({ sources, rules, auth }) {
+function writeConf({ sources, rules, auth, main = '' }) {
     const dir = makeFolder();
     let text = `state_dir = "${dir}/state";\nlog: { level = "notice"; format = "text"; };\n`;
     if (auth) {
@@ -41,7 +41,7 @@ function writeConf({ sources, rules, auth }) {
     }
     fs.writeFileSync(
         `${dir}/tailrace.conf`,
-        `${text}sources: { ${sources} };\nrules: { ${rules} };\n`,
+        `${text}${main}sources: { ${sources} };\nrules: { ${rules} };\n`,
     );
     return `${dir}/tailrace.conf`;
 }

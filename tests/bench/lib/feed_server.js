@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A server of one database, "bench", whose answers are prepared: it sends them as fast as the
+ * A server of one database, "bench", or of several alike, whose answers are prepared: it sends them as fast as the
  * socket takes them, so that what is measured is the client. It answers what a follower asks
  * (/, /_all_dbs, the database, _changes by GET or POST) and nothing else.
  */
@@ -12,8 +12,9 @@ const { makeRow, makeSeq } = require('./rows');
 const DB = 'bench';
 
 class FeedServer {
-    constructor(rows) {
+    constructor(rows, names) {
         this.rows = rows;
+        this.names = names;
         this.pages = new Map(); /* by since, limit, interval; made at the first question */
         this.server = http.createServer((req, res) => {
             req.resume();
@@ -58,14 +59,18 @@ class FeedServer {
     }
 
     #answer({ pathname, searchParams }, res) {
-        const known = {
-            '/': () => '{"couchdb":"Welcome","version":"3.5.0"}\n',
-            '/_all_dbs': () => `["${DB}"]\n`,
-            [`/${DB}`]: () =>
-                `{"db_name":"${DB}","instance_start_time":"1700000000","doc_count":${this.rows},` +
-                `"update_seq":"${makeSeq(this.rows)}"}\n`,
-            [`/${DB}/_changes`]: () => this.#changes(searchParams),
-        }[pathname.replace(/(.)\/$/, '$1')];
+        const [, db, what] = /^\/([^/]*)\/?(.*)$/.exec(pathname);
+        const known = this.names.includes(db)
+            ? {
+                  '': () =>
+                      `{"db_name":"${db}","instance_start_time":"1700000000",` +
+                      `"doc_count":${this.rows},"update_seq":"${makeSeq(this.rows)}"}\n`,
+                  _changes: () => this.#changes(searchParams),
+              }[what]
+            : {
+                  '': () => '{"couchdb":"Welcome","version":"3.5.0"}\n',
+                  _all_dbs: () => `${JSON.stringify(this.names)}\n`,
+              }[db];
         const body = known ? known() : '{"error":"not_found","reason":"missing"}\n';
         res.writeHead(known ? 200 : 404, {
             'Content-Type': 'application/json',
@@ -80,6 +85,6 @@ class FeedServer {
     }
 }
 
-const startFeedServer = (rows) => new FeedServer(rows).listen();
+const startFeedServer = (rows, names = [DB]) => new FeedServer(rows, names).listen();
 
 module.exports = { startFeedServer, DB };
