@@ -31,10 +31,11 @@ struct command {
     int (*run)(struct args *args);     /* gives the exit code                              */
 };
 
-extern const struct command command_run, command_status, command_top, command_check, command_plugins,
-    command_explain, command_try, command_checkpoint_list, command_checkpoint_show,
-    command_checkpoint_set, command_checkpoint_delete, command_dead_letter_list,
-    command_dead_letter_show, command_dead_letter_replay, command_dead_letter_purge,
-    command_backfill, command_spiegel_import, command_copy, command_verify;
+extern const struct command command_run, command_status, command_top, command_check,
+    command_plugins, command_explain, command_try, command_checkpoint_list,
+    command_checkpoint_show, command_checkpoint_set, command_checkpoint_delete,
+    command_dead_letter_list, command_dead_letter_show, command_dead_letter_replay,
+    command_dead_letter_purge, command_backfill, command_spiegel_import, command_copy,
+    command_verify;
 
 #endif
