@@ -142,6 +142,7 @@ static tr_status process(tr_self *self, const tr_batch *batch, tr_outcome *outco
     uint64_t id = 0;
 
     fill(&request, parts, &header, self);
+    request.ticket = batch->ticket;
     if (takes_nonsense(&request, parts))
         return tr_finish(outcome, TR_FATAL, "nonsense was taken");
     if (http->send(client, &request, &id) != TR_OK)

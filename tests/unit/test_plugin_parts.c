@@ -71,6 +71,23 @@ static void assert_fails(const char *part, const char *more, const char *said, c
     end(&b, &server);
 }
 
+static void a_request_whose_bytes_stand_still_ends_with_its_batch(void **state)
+{
+    struct bench b = {.timeout_ms = 50};
+    struct server server;
+    struct delivery d;
+
+    (void)state;
+    start(&b, &server, "never", "length = 5;");
+    delivery_settle(&b, &d, 1);
+    assert_outcome(&d, TR_REJECT,
+                   "0 0 0 0 0 cancelled: the batch is late, its bytes stand still");
+    assert_true(d.job.late);
+    assert_int_equal(b.wedged, 0);
+    job_fini(&d.job);
+    end(&b, &server);
+}
+
 /* Status, flags, part, its status, when to try again. */
 static void a_part_that_fails_is_named(void **state)
 {
@@ -138,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_goes_from_one_server_to_the_other),
         cmocka_unit_test(a_part_that_fails_is_named),
+        cmocka_unit_test(a_request_whose_bytes_stand_still_ends_with_its_batch),
         cmocka_unit_test(a_part_whose_address_is_not_allowed_is_refused),
         cmocka_unit_test(a_cancelled_request_ends_without_an_answer),
         cmocka_unit_test(requests_under_way_end_with_the_instance),
