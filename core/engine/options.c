@@ -503,7 +503,7 @@ const tr_option settings_rule_options[] = {
      .min = 10,
      .max = 86400000,
      RULE(timeout_ms),
-     .help = "of a batch; then it is cancelled"},
+     .help = "of a batch; then it is cancelled, unless a large attachment of it moves"},
     {.name = "grace",
      .type = TR_TYPE_DURATION,
      .dflt = "60s",
