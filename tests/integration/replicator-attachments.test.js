@@ -17,7 +17,8 @@ const { put, putLeaves } = require('./lib/docs');
 const { copyBench, startGateway, urlOf, lettersOf } = require('./lib/copy');
 
 const MB = 1 << 20;
-const GROWTH = 4 * MB;
+const HALF = MB / 2;
+const GROWTH = 3 * MB;
 const QUICK = { poll_interval: '100ms' };
 const SEED = Number(process.env.TAILRACE_SEED || 1);
 
@@ -27,7 +28,7 @@ let size; /* of what is large: the test server keeps a body in memory whole     
 before(async () => {
     couch = await startTestServer();
     bench = copyBench(couch);
-    size = couch.isReal ? 64 * MB : 12 * MB;
+    size = couch.isReal ? 64 * MB : 8 * MB;
 });
 after(() => couch.close());
 
@@ -119,16 +120,16 @@ for (const end of ['source', 'target'])
 /* ---- on the way ---- */
 
 for (const [what, end, fault] of [
-    ['cut off by the source', 'source', faults.cut(MB, { from: 'body', match: /photo/, times: 2 })],
-    ['reset by the source', 'source', faults.cut(MB, { how: 'rst', match: /photo/, times: 1 })],
-    ['cut off by the target', 'target', faults.cutRequest(MB, { match: /large/, times: 2 })],
+    ['cut off by the source', 'source', faults.cut(HALF, { from: 'body', match: /photo/, times: 2 })],
+    ['reset by the source', 'source', faults.cut(HALF, { how: 'rst', match: /photo/, times: 1 })],
+    ['cut off by the target', 'target', faults.cutRequest(HALF, { match: /large/, times: 2 })],
     ['refused for its login', 'target', faults.status(401, { match: /large/, times: 1, close: true })],
     ['refused for its login at the source', 'source', faults.status(401, { match: /photo/, times: 1 })],
     ['answered by 500', 'source', faults.status(500, { match: /photo/, times: 1 })],
 ])
     test(`an attachment that is ${what} comes whole in the end`, async (t) => {
         const pair = await pairBehind(t, {});
-        await putLarge(pair.where, 'large', 3 * MB);
+        await putLarge(pair.where, 'large', MB);
         await pair[end].set(fault);
         const { stderr } = await pair.site.once();
         assert.equal(pair[end].struck(fault), fault.times, pair[end].describe());
@@ -141,7 +142,7 @@ for (const [what, end, fault] of [
 test('one whose digest is wrong is a dead letter, and leaves nothing behind', async (t) => {
     const { where, to, site, source } = await pairBehind(t, {});
     await putLarge(where, 'large', MB);
-    await source.set(faults.corrupt(MB / 2, { from: 'body', match: /photo/ }));
+    await source.set(faults.corrupt(HALF, { from: 'body', match: /photo/ }));
     await site.once();
     const [letter, ...more] = await lettersOf(site);
     assert.equal(more.length, 0);
@@ -207,7 +208,7 @@ for (const [what, step] of [
         await putLeaves(couch, where, [
             { _id: 'stays', _rev: '2-ab', _revisions: { start: 2, ids: ['ab', 'cd'] } },
         ]);
-        await putLarge(where, 'large', MB / 2);
+        await putLarge(where, 'large', HALF);
         const ends = { source: urlOf(gateway, where), target: urlOf(couch, to) };
         const site = bench.siteTo(t, db, ends, { concurrency: 1 });
         await site.once();
