@@ -42,6 +42,28 @@ static void an_outcome_of_before_counts_for_nothing(void **state)
     road_fini(&road);
 }
 
+static void what_is_read_again_is_no_repetition(void **state)
+{
+    struct road road;
+
+    (void)state;
+    road_init(&road);
+    road.setup.repeats = repeats_new();
+    road.setup.options.on_repeat = ON_REPEAT_SKIP;
+    road_start(&road);
+    for (int round = 0; round < 2; round++) {
+        road_give(&road, 1, 3);
+        for (int i = 1; i <= 3; i++)
+            assert_int_equal(road_answer(&road, TR_OK).rows[0], i);
+        WAIT(&road, road_position(&road) == 3);
+        begin_again(&road, 0);
+        WAIT(&road, road_position(&road) == 0);
+    }
+    assert_int_equal(binding_get_stats(road.binding)->repeated, 0);
+    road_fini(&road);
+    repeats_free(road.setup.repeats);
+}
+
 static void what_failed_before_is_not_tried_again(void **state)
 {
     struct binding_lag lag;
@@ -133,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_outcome_of_before_counts_for_nothing),
+        cmocka_unit_test(what_is_read_again_is_no_repetition),
         cmocka_unit_test(what_failed_before_is_not_tried_again),
         cmocka_unit_test(a_window_that_was_full_opens),
         cmocka_unit_test(dead_letters_on_their_way_stay_dead_letters),
