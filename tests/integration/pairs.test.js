@@ -7,7 +7,7 @@
 
 const { test, before, after } = require('node:test');
 const assert = require('node:assert');
-const { startTestServer } = require('../lib/couch');
+const { startTestServer, sleep } = require('../lib/couch');
 const { makePairs } = require('./lib/pairs');
 
 const COUNT = 60;
@@ -52,3 +52,16 @@ for (const [by, what, options] of [
         await changeSome();
         await pairs.stop();
     });
+
+test('a daemon that is stopped while copies begin ends well, and the next one goes on', async (t) => {
+    const pairs = await makePairs(t, couch, 20, { by: 'documents', source: SOURCE });
+    for (const ms of [0, 30, 60, 120, 250]) {
+        await pairs.start();
+        await sleep(ms);
+        await pairs.stop();
+        await pairs.change(pairs.names);
+    }
+    await pairs.start();
+    await pairs.settled(0);
+    await pairs.stop();
+});

@@ -142,12 +142,14 @@ class Pairs {
             () => this.#looked(),
             () => 'a look at all databases',
         );
+        const isOurs = (req) => req.db.includes(this.prefix);
+        const waits = (req) => isOurs(req) && req.query.feed !== 'continuous';
         let last = -1;
         await this.#until(
             () => {
                 const before = last;
-                last = this.watch.of((req) => req.db.includes(this.prefix)).length;
-                return before === last;
+                last = this.watch.of(isOurs).length;
+                return before === last && this.watch.open(waits).length === 0;
             },
             () => 'silence',
             ms,
