@@ -4,7 +4,8 @@
  *
  * Writing what is there already changes nothing, so that the question only saves work. It costs
  * the target about as much as it saves when everything is missing, as when a new database is
- * filled: there it is left out, and asked now and then to see whether that still holds.
+ * filled: there it is left out, and asked now and then to see whether that still holds. Nor is
+ * it asked about a few short documents that are at hand: to write them is no more than to ask.
  */
 #include "native.h"
 
@@ -12,8 +13,21 @@
 
 enum {
     LACKING_MIN = 4, /* batches of which all was missing, before one goes without          */
-    UNDIFFED_MAX = 16
+    UNDIFFED_MAX = 16,
+    SHORT_BYTES = 8 << 10 /* of documents that are written rather than asked about          */
 };
+
+static bool is_short(const struct job *job)
+{
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < job->batch->count; i++) {
+        bytes += tr_batch_at(job->batch, i)->raw.len;
+        if (bytes > SHORT_BYTES || !leaf_is_fast(job, i))
+            return false;
+    }
+    return true;
+}
 
 bool diff_is_needed(struct job *job)
 {
@@ -21,6 +35,8 @@ bool diff_is_needed(struct job *job)
 
     if ((job->batch->flags & TR_BATCH_REPLAY) || tr_batch_at(job->batch, 0)->attempt > 1)
         return true;
+    if (is_short(job))
+        return false;
     return !(link->fresh || link->lacking >= LACKING_MIN) || link->undiffed >= UNDIFFED_MAX;
 }
 
