@@ -11,6 +11,13 @@
  * the filling, with all processors its own. A client that follows the same feed and only counts
  * shows how much of it is the telling. Loaders that take 60 % and 30 % of the full rate leave the
  * server some of its time.
+ *
+ * Seen with CouchDB 3.5 on 2 processors that others used too: 150 µs of the server's time for a
+ * document that is loaded, 260 with a client that reads pages of the feed (300 where the feed is
+ * continuous), and 430 to 450 with the rule (480 before it read pages of a feed that is flooded).
+ * The feed is the narrow place: its rows come from one process a shard, which waits its turn among
+ * those of the loader's requests. Larger windows, four or eight requests at once and other sizes of
+ * batches did not change how late it was; how many requests the loader has at once did.
  */
 'use strict';
 
