@@ -33,7 +33,7 @@ class Rows {
         this.perLife[life] = (this.perLife[life] || 0) + 1;
         if (flaw) return this.#find('spurious', flaw);
         if (!this.wants(op)) return this.#find('spurious', `${db}/${id}: not for this rule`);
-        if (!op.forked && !op.poison) this.#compare(op, life);
+        if (!op.forked && !op.poison && !op.endless) this.#compare(op, life);
         this.taken.set(op.n, life);
         return undefined;
     }
