@@ -33,7 +33,10 @@ async function play(stage, lives, report, { say, minutes = Infinity }) {
         if (enough || Date.now() > end) break;
         await chaos.play(life);
         if (stage.life % 10 === 0)
-            say(`life ${stage.life} of ${lives.length}, ${report.kills} kills`);
+            say(
+                `life ${stage.life} of ${lives.length}, ${report.kills} kills, ` +
+                    `${stage.ledger.ops.length} operations`,
+            );
     }
     await stage.writers.stop();
     await stage.proxy.clear();

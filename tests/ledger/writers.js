@@ -28,6 +28,7 @@ const PIECES = [
 ];
 const ENDLESS = `${'a'.repeat(5000)}!`; /* ^(a|aa)+$ comes to no end with it */
 const LARGE = 30000;
+const LATE_MS = 3000;
 const PATIENCE_MS = 300; /* with a source that does not answer */
 
 /* One in so many operations is of that kind; the rest creates plain documents. */
@@ -179,11 +180,11 @@ class Writers {
         this.extra = new Writer(this, 'x', new Rng(rng.u32()));
     }
 
+    /* No answer in a while is none. */
     send(db, where, options) {
-        return request(`${this.couch.url}/${db}${where}`, {
-            auth: this.couch.auth,
-            ...options,
-        });
+        const { url, auth } = this.couch;
+        const late = sleep(LATE_MS).then(() => Promise.reject(new Error('no answer')));
+        return Promise.race([request(`${url}/${db}${where}`, { auth, ...options }), late]);
     }
 
     start() {
