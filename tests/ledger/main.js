@@ -88,7 +88,7 @@ async function main({
         sinks,
         plant,
         seqInterval: drill ? 0 : rng.pick([0, 10]),
-        pauseMs: 60,
+        pauseMs: drill ? 20 : 60,
     });
     let judged = false;
     try {

@@ -141,12 +141,13 @@ function makeSchedule({ seed, kills, points, without = [] }) {
     return lives;
 }
 
-/* Lives that all go the same way, for what is to be shown: `arm` as in TAILRACE_FAILPOINTS. */
-function makeDrill({ kills, arm, acts = [] }) {
+/* Lives that all go the same way, for what is to be shown: `arm` as in TAILRACE_FAILPOINTS;
+ * without it they last `ms`. */
+function makeDrill({ kills, arm, acts = [], ms: lasts = 1500 }) {
     const [point, hit, how] = arm ? arm.split(':') : [];
     const [action, ms] = how ? how.split('=') : [];
     const arms = arm ? [{ point, hit: Number(hit), action, ms: ms && Number(ms) }] : [];
-    const end = { how: arm ? 'point' : 'kill', at: arm ? PATIENCE_MS : 1500 };
+    const end = { how: arm ? 'point' : 'kill', at: arm ? PATIENCE_MS : lasts };
     return Array.from({ length: kills }, () => ({
         arms,
         acts: acts.map((what, i) => ({ at: 200 + 100 * i, what, ms: 300 })),
