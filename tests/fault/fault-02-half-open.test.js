@@ -34,7 +34,8 @@ const INSIDE = process.env.TAILRACE_TEST_NAMESPACE === '1';
 const UNSHARE = ['--net', '--map-root-user'];
 
 function whyNoNamespace() {
-    const tried = spawnSync('unshare', [...UNSHARE, 'nft', 'list', 'tables'], { encoding: 'utf8' });
+    const words = [...UNSHARE, 'nft', 'list', 'tables'];
+    const tried = spawnSync('unshare', words, { encoding: 'utf8' });
     if (tried.status === 0) return false;
     return `no network namespace with nftables: ${(tried.stderr || `${tried.error}`).trim()}`;
 }
@@ -65,7 +66,9 @@ async function packetsVanish(t) {
     await stage.end();
 }
 
-test('packets that vanish: the feed is connected anew', { skip: !INSIDE && whyNoNamespace() }, (t) => {
+const skip = !INSIDE && whyNoNamespace();
+
+test('packets that vanish: the feed is connected anew', { skip }, (t) => {
     if (INSIDE) return packetsVanish(t);
     const env = { ...process.env, TAILRACE_TEST_NAMESPACE: '1' };
     delete env.NODE_TEST_CONTEXT; /* it is a run of its own */
