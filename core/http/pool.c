@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "http/wire.h"
 
+#include <openssl/crypto.h>
 #include <unistd.h>
 
 enum {
@@ -20,6 +21,9 @@ int http_new(struct loop *loop, const char *user_agent, struct http **ret_http,
 {
     struct http *http;
 
+    /* OpenSSL 3.0 goes on without this when there was no memory for it, and crashes later. */
+    if (!OSSL_LIB_CTX_get0_global_default())
+        return error_set(error, ERR_OS, "OpenSSL cannot be initialised: out of memory");
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return error_set(error, ERR_SOFTWARE, "libcurl cannot be initialised");
     http = mem_new(struct http);

@@ -56,17 +56,18 @@ void *limits_realloc(void *user, void *ptr, size_t old_size, size_t size)
     }
     old_size = ptr ? old_size : 0;
     if (size > old_size && limits->counting &&
-        limits->used + (size - old_size) > limits->memory)
+        limits->used + (size - old_size) > limits->memory) {
+        limits->stopped = STOPPED_MEMORY;
         goto refuse;
+    }
     if (!reserved)
         grown = realloc(ptr, size);
     if (!grown && size <= old_size)
         return ptr; /* Lua takes it for granted that less can be had                        */
-    if (!grown)
-        goto refuse;
-    goto out;
+    if (grown)
+        goto out;
+    limits->stopped = STOPPED_SYSTEM;
 refuse:
-    limits->stopped = STOPPED_MEMORY;
     grown = limits->reserve ? take_reserved(limits->reserve, ptr, old_size, size) : NULL;
     if (!grown)
         return NULL;
@@ -169,6 +170,8 @@ void limits_say(const struct limits *limits, char words[WORDS_MAX])
     if (limits->stopped == STOPPED_TIME)
         snprintf(words, WORDS_MAX, "%.120sstopped after %lld ms, see the option time_limit",
                  limits->where, (long long)limits->time_ms);
+    else if (limits->stopped == STOPPED_SYSTEM)
+        snprintf(words, WORDS_MAX, "out of memory");
     else
         snprintf(words, WORDS_MAX,
                  "%.120sneeds more memory than %zu bytes, see the option memory_limit",

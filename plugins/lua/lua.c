@@ -84,20 +84,24 @@ static void plugin_close(tr_self *self)
 
 /* ---- a change ---- */
 
-/* After a limit. The change is refused in any case; if there is no script any more, the next
- * one finds that out. */
-static void begin_anew(tr_self *self)
+static void begin(tr_self *self)
 {
     char text[WORDS_MAX] = "";
     tr_error error = {.size = sizeof(error), .cap = sizeof(text), .buf = text};
 
+    if (script_new(self->host, self->json, &self->options, true, &self->script, &error) !=
+        TR_OK)
+        tr_logf(self->host, TR_LOG_ERROR, "the script cannot begin anew: %s", text);
+}
+
+/* After a limit. If there is no script then, the next change tries once more. */
+static void begin_anew(tr_self *self)
+{
     script_free(self->script);
     self->script = NULL;
     tr_logf(self->host, TR_LOG_WARNING, "%s; the script begins anew, its globals are lost",
             self->words);
-    if (script_new(self->host, self->json, &self->options, true, &self->script, &error) !=
-        TR_OK)
-        tr_logf(self->host, TR_LOG_ERROR, "the script cannot begin anew: %s", text);
+    begin(self);
 }
 
 /* Whether there is such a function to call; in bad cases `words` say why. */
@@ -105,6 +109,8 @@ static bool has(tr_self *self, bool is_transform)
 {
     const char *name = is_transform ? "transform" : "handle";
 
+    if (!self->script)
+        begin(self);
     if (!self->script)
         snprintf(self->words, sizeof(self->words),
                  "the script could not begin anew after it "
@@ -127,6 +133,7 @@ static tr_status plugin_transform(tr_self *self, const tr_batch *batch, const tr
     switch (transform_run(self->script, batch, change, self->doc->text(doc), &verdict,
                           self->words)) {
     case ENTERED_STOPPED: begin_anew(self); return tr_fail(error, TR_REJECT, "%s", self->words);
+    case ENTERED_SHORT: begin_anew(self); return tr_fail(error, TR_RETRY, "%s", self->words);
     case ENTERED_ERROR: return tr_fail(error, TR_REJECT, "%s", self->words);
     default: break;
     }
@@ -159,13 +166,15 @@ static void handle(tr_self *self, const tr_batch *batch, uint32_t i)
     int rc = handle_run(self->script, batch, tr_batch_at(batch, i), &status, &after_ms,
                         self->words);
 
-    if (rc != ENTERED_WELL || status == TR_REJECT)
+    if (rc == ENTERED_SHORT)
+        tr_bulk_fail(&self->bulk, 0, "%s", self->words);
+    else if (rc != ENTERED_WELL || status == TR_REJECT)
         tr_bulk_reject(&self->bulk, i, "%s", self->words);
     else if (status == TR_RETRY)
         tr_bulk_fail(&self->bulk, after_ms, "%s", self->words);
     else
         tr_bulk_accept(&self->bulk, i);
-    if (rc == ENTERED_STOPPED)
+    if (rc == ENTERED_STOPPED || rc == ENTERED_SHORT)
         begin_anew(self);
 }
 

@@ -89,7 +89,7 @@ int script_enter(struct script *script, lua_CFunction body, void *arg, char word
     limits_end(&script->limits, L);
     if (script->limits.stopped) {
         limits_say(&script->limits, words);
-        return ENTERED_STOPPED;
+        return script->limits.stopped == STOPPED_SYSTEM ? ENTERED_SHORT : ENTERED_STOPPED;
     }
     if (rc != 0)
         say_error(L, words);

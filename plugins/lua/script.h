@@ -54,7 +54,7 @@ void options_fini(struct options *options);
 
 /* ---- limits.c ---- */
 
-enum { STOPPED_NOT, STOPPED_TIME, STOPPED_MEMORY };
+enum { STOPPED_NOT, STOPPED_TIME, STOPPED_MEMORY, STOPPED_SYSTEM };
 
 struct limits {
     int64_t time_ms;
@@ -121,11 +121,11 @@ void script_free(struct script *script);
 
 struct script *script_of(lua_State *L);
 
-enum { ENTERED_WELL, ENTERED_ERROR, ENTERED_STOPPED };
+enum { ENTERED_WELL, ENTERED_ERROR, ENTERED_STOPPED, ENTERED_SHORT };
 
 /* Calls `body` with `arg` as light userdata, under the limits. ENTERED_STOPPED: at a limit;
- * what the script has half done is not known, make another. In both bad cases `words` say why.
- */
+ * what the script has half done is not known, make another. ENTERED_SHORT: the same, but the
+ * system had no memory, which is not the script's fault. In bad cases `words` say why. */
 int script_enter(struct script *script, lua_CFunction body, void *arg, char words[WORDS_MAX]);
 
 /* ---- library.c, strings.c, json.c ---- */

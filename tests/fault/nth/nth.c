@@ -10,6 +10,7 @@
  *   NTH_TIMES    how many fail from there on; 0 for all
  *   NTH_ERRNO    the error (of sqlite: its result code); 0 for what suits the operation
  *   NTH_LATE     1: what writes is done and fails afterwards, so that its effect is in doubt
+ *   NTH_FROM     a library by the beginning of its name: only what it calls itself is counted
  *   NTH_SPARE    a library by the beginning of its name, whose allocations do not fail
  *
  * The report is mapped into memory, so it holds whatever the end of the program was.
@@ -62,6 +63,7 @@ static struct {
     uint64_t at, times;
     int error;
     bool late;
+    const char *from;
     struct code spare, sqlite;
 } plan = {.kind = NONE};
 
@@ -71,6 +73,22 @@ ssize_t __recv_chk(int fd, void *to, size_t n, size_t room, int flags);
 
 #define CALLER __builtin_return_address(0)
 
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Asked each time: a plugin is loaded long after the beginning. */
+static bool is_from(const char *name, const void *caller)
+{
+    Dl_info info = {0};
+
+    return dladdr(caller, &info) && info.dli_fname &&
+           strncmp(base_name(info.dli_fname), name, strlen(name)) == 0;
+}
+
 static void note(const char *what, const void *caller)
 {
     Dl_info info = {0};
@@ -78,7 +96,7 @@ static void note(const char *what, const void *caller)
     uintptr_t place = 0;
 
     if (dladdr(caller, &info) && info.dli_fname) {
-        name = strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname;
+        name = base_name(info.dli_fname);
         place = (uintptr_t)caller - (uintptr_t)info.dli_fbase;
     }
     snprintf(plan.report->first, sizeof(plan.report->first), "%s from %s+0x%lx", what, name,
@@ -99,6 +117,8 @@ static bool fails(enum kind kind, const char *what, const void *caller)
     /* SQLite among itself looks only at what a failure left in the connection. */
     if ((kind == ALLOC && is_in(&plan.spare, caller)) ||
         (kind == SQLITE && is_in(&plan.sqlite, caller)))
+        return false;
+    if (plan.from && kind == plan.kind && !is_from(plan.from, caller))
         return false;
     n = atomic_fetch_add(&plan.report->seen[kind], 1) + 1;
     if (kind != plan.kind || plan.at == 0 || n < plan.at ||
@@ -121,10 +141,9 @@ static uint64_t number(const char *name)
 static int find_code(struct dl_phdr_info *info, size_t size, void *user)
 {
     struct code *code = user;
-    const char *base = strrchr(info->dlpi_name, '/');
 
     (void)size;
-    if (!base || strncmp(base + 1, code->name, strlen(code->name)) != 0)
+    if (strncmp(base_name(info->dlpi_name), code->name, strlen(code->name)) != 0)
         return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
@@ -139,7 +158,7 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *user)
 __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv("NTH_REPORT"), *kind = getenv("NTH_KIND"),
-               *spare = getenv("NTH_SPARE");
+               *from = getenv("NTH_FROM"), *spare = getenv("NTH_SPARE");
     void *map;
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
 
@@ -156,6 +175,7 @@ __attribute__((constructor)) static void begin(void)
     plan.times = number("NTH_TIMES");
     plan.error = (int)number("NTH_ERRNO");
     plan.late = number("NTH_LATE") > 0;
+    plan.from = from && *from ? from : NULL;
     plan.spare.name = spare && *spare ? spare : "-";
     plan.sqlite.name = "libsqlite3.so";
     dl_iterate_phdr(find_code, &plan.spare);

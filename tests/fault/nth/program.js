@@ -81,7 +81,7 @@ function takeReport(file) {
     };
 }
 
-function environment(build, report, { kind, at = 0, times = 1, errno = 0, late = false }) {
+function environment(build, report, { kind, at = 0, times = 1, errno = 0, late = false, from = '' }) {
     return {
         ...process.env,
         LD_PRELOAD: build.preload,
@@ -91,6 +91,7 @@ function environment(build, report, { kind, at = 0, times = 1, errno = 0, late =
         NTH_TIMES: String(times),
         NTH_ERRNO: String(errno),
         NTH_LATE: late ? '1' : '0',
+        NTH_FROM: from,
         NTH_SPARE: SPARE,
         MALLOC_PERTURB_: '165' /* what was freed is no use any more */,
     };
