@@ -36,14 +36,11 @@ static void instance_ready(void *ctx, const struct error *error)
         return;
     }
     binding->state = BINDING_RUNNING;
+    binding->kept = instance_state(binding->instance);
     log_info("rule started", LOG_C("rule", binding->setup.name),
              LOG_C("plugin", binding->setup.instance.plugin->descriptor.name));
     binding->setup.events->started(binding->setup.ctx);
-    list_each (it, &binding->cursors) {
-        struct cursor *cursor = list_entry(it, struct cursor, link);
-        for (uint32_t i = 0; cursor->lanes && i < binding->setup.options.concurrency; i++)
-            lane_update(&cursor->lanes[i]);
-    }
+    binding_update_lanes(binding);
     binding_pump(binding);
     binding_check(binding); /* rows that no plugin has to see may be settled already */
 }
@@ -164,6 +161,7 @@ void binding_free(struct binding *binding)
     if (!binding)
         return;
     instance_free(binding->instance);
+    binding->kept = NULL; /* with all its epochs                                           */
     list_each_safe (it, &binding->cursors)
         cursor_free(list_entry(it, struct cursor, link));
     map_fini(&binding->retired);
@@ -232,6 +230,15 @@ void binding_drain(struct binding *binding, int64_t deadline_ms)
 }
 
 /* ---- the window and who may send ---- */
+
+void binding_update_lanes(struct binding *binding)
+{
+    list_each (it, &binding->cursors) {
+        struct cursor *cursor = list_entry(it, struct cursor, link);
+        for (uint32_t i = 0; cursor->lanes && i < binding->setup.options.concurrency; i++)
+            lane_update(&cursor->lanes[i]);
+    }
+}
 
 bool binding_has_room(const struct binding *binding)
 {

@@ -10,13 +10,21 @@
 #include "dispatch/private.h"
 #include "observe/log.h"
 
-enum { OPS_A_COMMIT = 512 };
+enum { CURSORS_A_COMMIT = 512 };
+
+/* A cursor of the commit, and its operations. */
+struct part {
+    struct cursor *cursor;
+    struct store_op *state, *checkpoint; /* NULL: none                                     */
+    bool is_span;
+};
 
 struct checkpoint_commit {
     struct store_commit commit;
     struct binding *binding;
     struct arena arena;
-    struct cursor **cursors; /* of the operations                                          */
+    struct part *parts;
+    size_t parts_count;
     struct store_op ops[];
 };
 
@@ -24,7 +32,7 @@ void commit_mark(struct cursor *cursor)
 {
     struct binding *binding = cursor->binding;
 
-    if (cursor->replays || cursor->dropped || cursor->stream.transient)
+    if (cursor->replays || cursor->dropped || (cursor->stream.transient && !cursor->span))
         return;
     if (list_empty(&cursor->dirty))
         list_push_back(&binding->dirty, &cursor->dirty);
@@ -59,6 +67,31 @@ static void tell_plugin(struct binding *binding, const struct store_checkpoint *
     instance_settled(binding->instance, &place);
 }
 
+/* Whether it stands where its last commit does not. */
+static bool is_behind(const struct cursor *cursor)
+{
+    int64_t ordinal;
+    uint64_t seen = list_empty(&cursor->pending) ? cursor->seen : 0;
+
+    return !str_eq(cursor_watermark(cursor, &ordinal), buf_str(&cursor->committed)) ||
+           seen != cursor->seen_committed;
+}
+
+static void part_done(struct part *part, enum store_status status)
+{
+    struct cursor *cursor = part->cursor;
+
+    cursor->commits--;
+    if (status == STORE_DONE && part->is_span) {
+        span_next(cursor, part->state);
+        if (is_behind(cursor))
+            commit_mark(cursor);
+    }
+    if (status == STORE_DONE && part->checkpoint && !cursor->dropped)
+        tell_plugin(cursor->binding, &part->checkpoint->checkpoint);
+    cursor_reap(cursor);
+}
+
 static void commit_done(struct store_commit *done)
 {
     struct checkpoint_commit *commit = list_entry(done, struct checkpoint_commit, commit);
@@ -68,40 +101,85 @@ static void commit_done(struct store_commit *done)
     binding->commits--;
     if (done->status == STORE_FULL)
         commit_again(binding);
-    for (size_t i = 0; i < done->ops_count; i++) {
-        if (done->status == STORE_DONE && !commit->cursors[i]->dropped)
-            tell_plugin(binding, &done->ops[i].checkpoint);
-        commit->cursors[i]->commits--;
-        cursor_reap(commit->cursors[i]);
-    }
+    for (size_t i = 0; i < commit->parts_count; i++)
+        part_done(&commit->parts[i], done->status);
     arena_fini(&commit->arena);
     free(commit);
+    span_wake(binding);
     binding_check(binding);
 }
 
-/* Fills an operation; false when the watermark is where it was. */
-static bool fill(struct cursor *cursor, struct checkpoint_commit *commit, struct store_op *op)
+static void fill_checkpoint(struct cursor *cursor, struct arena *arena, tr_str seq,
+                            int64_t ordinal, uint64_t seen, struct store_op *op)
 {
-    int64_t ordinal;
-    tr_str seq = cursor_watermark(cursor, &ordinal);
-    uint64_t seen = list_empty(&cursor->pending) ? cursor->seen : 0;
-
-    if (str_eq(seq, buf_str(&cursor->committed)) && seen == cursor->seen_committed)
-        return false;
     cursor->seen_committed = seen;
-    buf_clear(&cursor->committed);
-    buf_add_str(&cursor->committed, seq);
     op->kind = STORE_PUT_CHECKPOINT;
     op->checkpoint = (struct store_checkpoint){
-        .stream = arena_str(&commit->arena, cursor->stream.key),
-        .source = arena_str(&commit->arena, cursor->stream.source),
-        .db = arena_str(&commit->arena, cursor->stream.db),
-        .incarnation = arena_str(&commit->arena, cursor->stream.incarnation),
-        .seq = arena_str(&commit->arena, seq),
+        .stream = arena_str(arena, cursor->stream.key),
+        .source = arena_str(arena, cursor->stream.source),
+        .db = arena_str(arena, cursor->stream.db),
+        .incarnation = arena_str(arena, cursor->stream.incarnation),
+        .seq = arena_str(arena, seq),
         .ordinal = ordinal,
         .updated_ms = clock_wall_ms(),
         .seen = seen,
     };
+    buf_clear(&cursor->committed);
+    buf_add_str(&cursor->committed, seq);
+}
+
+static struct store_op *next_op(struct checkpoint_commit *commit)
+{
+    return &commit->ops[commit->commit.ops_count++];
+}
+
+/* Of a plugin that keeps state: a span that is over, with all that was written in it. */
+static bool fill_span(struct cursor *cursor, struct checkpoint_commit *commit,
+                      struct part *part)
+{
+    struct span *span = cursor->span;
+    uint64_t seen = 0;
+    bool moves;
+
+    if (cursor->commits > 0 || !span_is_over(cursor))
+        return false; /* what is settled, or the end of that commit, comes back here        */
+    if (list_empty(&cursor->pending) && span->end == cursor->received_ordinal)
+        seen = cursor->seen;
+    moves = !cursor->stream.transient &&
+            (!str_eq(buf_str(&span->seq), buf_str(&cursor->committed)) ||
+             seen != cursor->seen_committed);
+    if (span->epoch && state_epoch_freeze(span->epoch, &commit->ops[commit->commit.ops_count]))
+        part->state = next_op(commit);
+    if (!moves && !part->state) {
+        span_next(cursor, NULL);
+        if (is_behind(cursor)) /* that end was of long ago */
+            commit_mark(cursor);
+        return false;
+    }
+    part->is_span = true;
+    if (!cursor->stream.transient) {
+        part->checkpoint = next_op(commit);
+        fill_checkpoint(cursor, &commit->arena, buf_str(&span->seq), span->end, seen,
+                        part->checkpoint);
+    }
+    return true;
+}
+
+/* False when the watermark is where it was. */
+static bool fill(struct cursor *cursor, struct checkpoint_commit *commit, struct part *part)
+{
+    int64_t ordinal;
+    tr_str seq;
+
+    part->cursor = cursor;
+    if (cursor->span)
+        return fill_span(cursor, commit, part);
+    if (!is_behind(cursor))
+        return false;
+    seq = cursor_watermark(cursor, &ordinal);
+    part->checkpoint = next_op(commit);
+    fill_checkpoint(cursor, &commit->arena, seq, ordinal,
+                    list_empty(&cursor->pending) ? cursor->seen : 0, part->checkpoint);
     return true;
 }
 
@@ -111,34 +189,35 @@ static size_t count_dirty(const struct binding *binding)
 
     list_each (it, &binding->dirty) {
         (void)it;
-        if (++count == OPS_A_COMMIT)
+        if (++count == CURSORS_A_COMMIT)
             break;
     }
     return count;
 }
 
-static void flush_some(struct binding *binding)
+/* Of these cursors, each of which may end: they are taken off `from`. */
+static void flush_some(struct binding *binding, struct list *from, size_t most)
 {
-    size_t most = count_dirty(binding);
+    size_t ops = most * (binding->kept ? 2 : 1);
     struct checkpoint_commit *commit = mem_zero(1, sizeof(*commit) +
-                                                       most * sizeof(struct store_op));
+                                                       ops * sizeof(struct store_op));
     struct list *link;
 
     arena_init(&commit->arena, most > 1 ? 8192 : 1024);
-    commit->cursors = arena_zero(&commit->arena, most * sizeof(*commit->cursors));
+    commit->parts = arena_zero(&commit->arena, most * sizeof(*commit->parts));
     commit->binding = binding;
     commit->commit.binding = str_c(binding->setup.name);
     commit->commit.ops = commit->ops;
     commit->commit.done = commit_done;
-    while (commit->commit.ops_count < most && (link = list_pop(&binding->dirty))) {
+    while (commit->parts_count < most && (link = list_pop(from))) {
         struct cursor *cursor = list_entry(link, struct cursor, dirty);
-        if (fill(cursor, commit, &commit->ops[commit->commit.ops_count])) {
-            commit->cursors[commit->commit.ops_count++] = cursor;
+        if (fill(cursor, commit, &commit->parts[commit->parts_count])) {
+            commit->parts_count++;
             cursor->commits++;
         }
         cursor_reap(cursor);
     }
-    if (commit->commit.ops_count == 0) {
+    if (commit->parts_count == 0) {
         arena_fini(&commit->arena);
         free(commit);
         return;
@@ -148,12 +227,24 @@ static void flush_some(struct binding *binding)
     store_commit_submit(binding->setup.store, &commit->commit);
 }
 
+void commit_cursor(struct cursor *cursor)
+{
+    struct list one;
+
+    if (list_empty(&cursor->dirty))
+        return;
+    list_init(&one);
+    list_remove(&cursor->dirty);
+    list_push_back(&one, &cursor->dirty);
+    flush_some(cursor->binding, &one, 1);
+}
+
 void commit_flush(struct binding *binding)
 {
     loop_clear_timer(binding->setup.loop, &binding->commit_timer);
     binding->settled = 0;
     while (!list_empty(&binding->dirty))
-        flush_some(binding);
+        flush_some(binding, &binding->dirty, count_dirty(binding));
 }
 
 void commit_due(struct timer *timer)

@@ -34,11 +34,12 @@ struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row)
 
 /* Held once by whoever makes it, so that a row which is rejected and settled at once does not
  * end it; released by hold_release(). */
-struct hold *hold_new(struct binding *binding, struct segment *segment)
+struct hold *hold_new(struct binding *binding, struct segment *segment, int64_t since)
 {
     struct hold *hold = mem_new(struct hold);
 
     hold->segment = segment;
+    hold->since = since;
     hold->items = 1;
     segment_ref(segment);
     list_push_back(&binding->holds, &hold->link);
@@ -125,7 +126,7 @@ static struct cursor *make_cursor(struct binding *binding, const struct stream_n
     list_init(&cursor->dirty);
     buf_add_str(&cursor->received, since);
     buf_add_str(&cursor->committed, since);
-    cursor->received_ordinal = ordinal;
+    cursor->received_ordinal = cursor->known_ordinal = ordinal;
     cursor->drain_to = -1;
     if (binding->setup.repeats)
         cursor->name = repeats_name(binding->setup.repeats);
@@ -176,6 +177,7 @@ void cursor_free(struct cursor *cursor)
     list_remove(&cursor->dirty);
     buf_fini(&cursor->received);
     buf_fini(&cursor->committed);
+    span_free(cursor);
     free((char *)(uintptr_t)cursor->stream.key.ptr);
     free((char *)(uintptr_t)cursor->stream.source.ptr);
     free((char *)(uintptr_t)cursor->stream.db.ptr);
@@ -307,7 +309,7 @@ static void take_row(struct cursor *cursor, struct segment *segment, uint32_t ro
         return;
     }
     if (!*hold)
-        *hold = hold_new(binding, segment);
+        *hold = hold_new(binding, segment, cursor->known_ordinal);
     item = item_new(cursor, *hold, row);
     item->ordinal = cursor->received_ordinal;
     if (flaw)
@@ -320,6 +322,20 @@ static void update_lanes(struct cursor *cursor)
 {
     for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
         lane_update(&cursor->lanes[i]);
+}
+
+/* How far the segment's position is exact: behind its last row that has a seq, unless the
+ * server told the end of all. */
+static int64_t known_after(const struct cursor *cursor, const struct segment *segment)
+{
+    uint32_t behind = segment->count;
+    int64_t first = cursor->received_ordinal - segment->count;
+
+    if (!str_eq(segment->last, segment_before(segment, behind)))
+        return cursor->received_ordinal;
+    while (behind > 0 && !str_eq(segment->rows[behind - 1].seq, segment->last))
+        behind--;
+    return behind > 0 ? first + behind : cursor->known_ordinal;
 }
 
 void cursor_take(struct cursor *cursor, struct segment *segment)
@@ -335,8 +351,10 @@ void cursor_take(struct cursor *cursor, struct segment *segment)
     tell_repeats(cursor, binding->stats.repeated - repeated);
     buf_clear(&cursor->received);
     buf_add_str(&cursor->received, segment->last);
+    cursor->known_ordinal = known_after(cursor, segment);
     if (hold)
         hold_release(binding, hold);
+    span_grew(cursor);
     update_lanes(cursor);
     commit_mark(cursor);
     if (!binding_has_room(binding))
@@ -348,6 +366,7 @@ void cursor_advance(struct cursor *cursor, tr_str seq)
 {
     buf_clear(&cursor->received);
     buf_add_str(&cursor->received, seq);
+    cursor->known_ordinal = cursor->received_ordinal;
     commit_mark(cursor);
 }
 
@@ -411,17 +430,40 @@ static int64_t known_before(const struct item *item)
 
     while (behind > 0 && segment->rows[behind - 1].seq.ptr != seq.ptr)
         behind--;
-    return item->ordinal - item->row + behind - 1;
+    return behind > 0 ? item->ordinal - item->row + behind - 1 : item->hold->since;
+}
+
+/* The first that was not sent, and the position before it is one behind all that were. */
+static const struct item *first_behind_sent(const struct cursor *cursor)
+{
+    list_each (it, &cursor->pending) {
+        const struct item *item = list_entry(it, struct item, pending);
+        if (item->ordinal > cursor->sent_ordinal && known_before(item) >= cursor->sent_ordinal)
+            return item;
+    }
+    return NULL;
 }
 
 int64_t cursor_drain_end(const struct cursor *cursor)
 {
+    const struct item *item;
+
     if (cursor->replays)
         return -1;
-    list_each (it, &cursor->pending) {
-        const struct item *item = list_entry(it, struct item, pending);
-        if (item->ordinal > cursor->sent_ordinal && known_before(item) >= cursor->sent_ordinal)
-            return item->ordinal - 1;
+    item = first_behind_sent(cursor);
+    return item ? item->ordinal - 1 : cursor->received_ordinal;
+}
+
+int64_t cursor_known_end(const struct cursor *cursor, tr_str *ret_seq)
+{
+    const struct item *item = first_behind_sent(cursor);
+
+    if (item) {
+        *ret_seq = segment_before(item->hold->segment, item->row);
+        return known_before(item);
     }
-    return cursor->received_ordinal;
+    if (cursor->known_ordinal < cursor->sent_ordinal)
+        return -1;
+    *ret_seq = buf_str(&cursor->received);
+    return cursor->known_ordinal;
 }

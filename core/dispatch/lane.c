@@ -99,12 +99,12 @@ static void timer_due(struct timer *timer)
     binding_pump(lane->cursor->binding);
 }
 
-/* Whether the lane's head may go: always, and in a drain if the position needs it. */
+/* Whether the lane's head may go: in a drain only if the position needs it. */
 static bool is_wanted(const struct lane *lane, const struct item *item)
 {
     enum binding_state state = lane->cursor->binding->state;
 
-    return state == BINDING_RUNNING ||
+    return (state == BINDING_RUNNING && span_may_send(lane->cursor, item)) ||
            (state == BINDING_DRAINING && item->ordinal <= lane->cursor->drain_to);
 }
 
@@ -161,7 +161,8 @@ static uint32_t batch_count(const struct lane *lane)
 
     for (const struct item *item = lane->head; item && count < most; item = item->lane_next) {
         bytes += item->bytes;
-        if (count > 0 && (bytes > options->batch_bytes || !is_wanted(lane, item)))
+        if (count > 0 && (bytes > options->batch_bytes || !is_wanted(lane, item) ||
+                          !span_joins(lane->cursor, lane->head, item)))
             break;
         count++;
     }
@@ -186,6 +187,7 @@ static struct batch *make_batch(struct lane *lane, uint32_t count)
             cursor->sent_ordinal = item->ordinal;
     }
     batch->job.done = outcome_apply;
+    batch->job.epoch = span_epoch(cursor, lane->head);
     batch->job.batch = (tr_batch){
         .flags = cursor->replays ? TR_BATCH_REPLAY : 0,
         .source = cursor->stream.source,

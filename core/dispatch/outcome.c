@@ -259,10 +259,13 @@ void outcome_apply(struct job *job)
     job_fini(job);
     free(batch);
     lane_update(lane);
+    /* Each may end a cursor that was retired, and its lanes with it. */
     if (cursor->dropped)
         cursor_reap(cursor);
-    if (binding->settled >= binding->setup.options.commit_rows)
-        commit_flush(binding); /* may end a cursor that was retired, and its lanes with it */
+    else if (span_is_due(cursor))
+        commit_cursor(cursor);
+    if (binding->settled >= binding->setup.options.commit_rows || span_is_large(binding))
+        commit_flush(binding);
     binding_pump(binding);
     binding_check(binding);
 }

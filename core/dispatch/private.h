@@ -8,17 +8,20 @@
  *     outcome.c   what an instance said of a batch: settle, retry, bisect, reject
  *     reject.c    changes refused for good, and those sent again
  *     commit.c    checkpoints into the store
+ *     span.c      which rows share a checkpoint, where the plugin keeps state
  */
 #ifndef DISPATCH_PRIVATE_H
 #define DISPATCH_PRIVATE_H
 
 #include "base/map.h"
 #include "dispatch/binding.h"
+#include "plugin/state.h"
 
 /* A segment that a cursor needs until all its items of it are settled. */
 struct hold {
     struct list link; /* binding->holds, in the order received                             */
     struct segment *segment;
+    int64_t since; /* the ordinal that segment->since is behind of                         */
     uint32_t items;
 };
 
@@ -60,17 +63,20 @@ struct cursor {
     struct lane *lanes;  /* of options.concurrency; made with the first item               */
     struct buf received, committed;
     int64_t received_ordinal;
-    int64_t sent_ordinal; /* the last that was ever sent                                   */
-    int64_t drain_to;     /* a drain sends up to here; -1: nothing more                    */
-    struct list dirty;    /* binding->dirty                                                   */
-    uint64_t seen;        /* see cursor_complete(); 0: rows may be missing yet                */
+    int64_t known_ordinal; /* the row that `received` is the position of: rows behind it may
+                              have none */
+    int64_t sent_ordinal;  /* the last that was ever sent                                   */
+    int64_t drain_to;      /* a drain sends up to here; -1: nothing more                    */
+    struct list dirty; /* binding->dirty                                                   */
+    uint64_t seen;     /* see cursor_complete(); 0: rows may be missing yet                */
     uint64_t seen_committed;
-    uint32_t commits; /* in the store's hands                                             */
-    bool replays;     /* of dead letters: it has no position                              */
-    bool retired;     /* gone when it is empty                                            */
-    bool dropped;     /* the same, and what becomes of its changes is of no interest      */
-    uint64_t name;    /* in the memory of repeats                                         */
-    uint64_t again;   /* rows of the last segments that had come before, in a row         */
+    uint32_t commits;  /* in the store's hands                                             */
+    struct span *span; /* of a plugin that keeps state: see span.c; NULL: none            */
+    bool replays;      /* of dead letters: it has no position                              */
+    bool retired;      /* gone when it is empty                                            */
+    bool dropped;      /* the same, and what becomes of its changes is of no interest      */
+    uint64_t name;     /* in the memory of repeats                                         */
+    uint64_t again;    /* rows of the last segments that had come before, in a row         */
 };
 
 enum binding_state {
@@ -86,6 +92,8 @@ enum binding_state {
 struct binding {
     struct binding_setup setup;
     struct instance *instance;
+    struct state *kept; /* what it keeps, once it is up; NULL: nothing                     */
+    bool ahead;         /* of the store: some lanes wait for that                         */
     bool instance_up;
     bool asked;       /* to start or to take options: it will answer                       */
     bool configuring; /* nothing is sent until the new options are taken                   */
@@ -133,13 +141,15 @@ void binding_hold(struct binding *binding, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void binding_pump(struct binding *binding);  /* sends what may be sent */
 void binding_check(struct binding *binding); /* room, idle, drained: after things settled  */
+void binding_update_lanes(struct binding *binding);
 
 /* cursor.c */
 void cursor_free(struct cursor *cursor);
 /* Frees it if it is retired, has nothing left to settle and all of it is durable: whoever comes
  * back to the stream takes up this one, or finds its checkpoint in the store. */
 void cursor_reap(struct cursor *cursor);
-struct hold *hold_new(struct binding *binding, struct segment *segment);
+/* `since`: the ordinal of the row that the segment's `since` is behind of. */
+struct hold *hold_new(struct binding *binding, struct segment *segment, int64_t since);
 void hold_release(struct binding *binding, struct hold *hold);
 struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row);
 void item_settle(struct item *item);
@@ -150,6 +160,8 @@ void cursor_count_settled(struct binding *binding);
 tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
 /* Up to which row to send so that the position behind all that was sent is a known one. */
 int64_t cursor_drain_end(const struct cursor *cursor);
+/* The first position that is known and behind all that was sent, and its row; -1: none yet. */
+int64_t cursor_known_end(const struct cursor *cursor, tr_str *ret_seq);
 struct lane *cursor_lane(struct cursor *cursor, tr_str id);
 /* The one for dead letters of a stream; made when it is not there. */
 struct cursor *cursor_replays(struct binding *binding, const struct stream_name *stream);
@@ -164,6 +176,38 @@ void lane_clear(struct lane *lane); /* it sends nothing any more                
 void lane_drop(struct lane *lane);  /* what waits in it is forgotten, but for what was sent */
 void lane_fini(struct lane *lane);
 
+/* span.c */
+
+/* A span of rows that is committed as one, ended at a position that is known. */
+struct span {
+    int64_t end;    /* the ordinal of its last row; -1: it has none yet                     */
+    struct buf seq; /* the position there                                                   */
+    struct state_epoch *epoch; /* what its batches write; NULL: none was sent               */
+    struct state_epoch *next;  /* those behind its end                                      */
+    bool wants_end; /* a commit was due and no position was known                           */
+};
+
+/* The epoch of a batch that begins with this item; NULL: the plugin keeps nothing. */
+struct state_epoch *span_epoch(struct cursor *cursor, const struct item *first);
+/* Whether an item may be in one batch with the first. */
+bool span_joins(const struct cursor *cursor, const struct item *first, const struct item *item);
+/* Whether an item may be sent now, for all that waits to be stored. */
+bool span_may_send(const struct cursor *cursor, const struct item *item);
+/* Something was stored: those that wait may go on. */
+void span_wake(struct binding *binding);
+/* Whether all of the span is settled and it can be committed; an end is set if there is none.
+ */
+bool span_is_over(struct cursor *cursor);
+/* It has an end, is over and nobody has committed it. */
+bool span_is_due(const struct cursor *cursor);
+/* Rows came in: maybe with the position that it waits for. */
+void span_grew(struct cursor *cursor);
+/* The span that is over was committed, or had nothing to commit: the next one begins. */
+void span_next(struct cursor *cursor, const struct store_op *op);
+void span_free(struct cursor *cursor);
+/* So much waits to be stored that it should be. */
+bool span_is_large(const struct binding *binding);
+
 /* outcome.c: job->done */
 void outcome_apply(struct job *job);
 
@@ -175,6 +219,7 @@ void replay_settled(struct item *item);
 /* commit.c */
 void commit_mark(struct cursor *cursor); /* its watermark may have moved                   */
 void commit_flush(struct binding *binding);
+void commit_cursor(struct cursor *cursor); /* this one, if it is behind                     */
 void commit_due(struct timer *timer);
 
 #endif

@@ -228,7 +228,7 @@ void binding_replay(struct binding *binding, const struct store_dead_letter *let
     }
     binding->stats.received++;
     cursor = cursor_replays(binding, &stream);
-    hold = hold_new(binding, segment);
+    hold = hold_new(binding, segment, 0);
     item = item_new(cursor, hold, 0);
     item->letter = letter->id;
     hold_release(binding, hold);

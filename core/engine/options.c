@@ -360,6 +360,18 @@ static const tr_option retry_options[] = {
     {.name = NULL},
 };
 
+static const tr_option state_options[] = {
+    {.name = "max_bytes",
+     .type = TR_TYPE_SIZE,
+     .dflt = "1GB",
+     .min = 0,
+     .max = 1LL << 50,
+     .offset = NO_OFFSET,
+     .help =
+         "keys and values, at most; then it can keep no more, and the rule waits; 0: no end"},
+    {.name = NULL},
+};
+
 static const tr_option commit_options[] = {
     {.name = "interval",
      .type = TR_TYPE_DURATION,
@@ -540,6 +552,11 @@ const tr_option settings_rule_options[] = {
      .group = commit_options,
      .offset = NO_OFFSET,
      .help = "how often checkpoints are made durable"},
+    {.name = "state",
+     .type = TR_TYPE_GROUP,
+     .group = state_options,
+     .offset = NO_OFFSET,
+     .help = "what the plugin keeps from run to run"},
 };
 const uint32_t settings_rule_count = COUNT(settings_rule_options);
 

@@ -132,6 +132,8 @@ static struct binding *make_binding(struct running_rule *rule)
     setup.instance.http = engine->http;
     setup.instance.secrets = engine->secrets;
     setup.instance.metrics = engine->metrics;
+    setup.instance.store = engine->store;
+    setup.instance.state_bytes_max = (uint64_t)settings->state_bytes;
     return binding_new(&setup);
 }
 

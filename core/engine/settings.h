@@ -63,7 +63,7 @@ struct rule_settings {
     struct binding_options binding;
     enum since_kind since_kind;
     tr_str since; /* raw JSON, of SINCE_SEQ                                                */
-    int64_t timeout_ms, grace_ms;
+    int64_t timeout_ms, grace_ms, state_bytes;
     int32_t enabled, system_databases;
 };
 

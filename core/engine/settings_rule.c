@@ -324,6 +324,7 @@ int settings_rule_check(struct settings *settings, struct rule_settings *rule,
         ok = take_query(settings, rule, diags) == 0 && check_docs(rule, diags) == 0 && ok;
     take_since(settings, rule);
     take_binding(rule);
+    rule->state_bytes = number(rule, "state.max_bytes");
     if (rule->plugin)
         take_canonical(rule);
     return ok ? 0 : ERR_CONFIG;

@@ -38,6 +38,7 @@ struct chain *chain_new(const struct instance_setup *setup)
         link.options = setup->transforms[i].options;
         link.transforms_count = 0;
         link.transform = i + 1;
+        link.store = NULL; /* a change may be transformed more often than it is settled    */
         chain->links[i] = instance_new(&link);
     }
     return chain;

@@ -12,6 +12,7 @@
 #include <tailrace/ext/metrics.h>
 #include <tailrace/ext/position.h>
 #include <tailrace/ext/secrets.h>
+#include <tailrace/ext/state.h>
 #include <tailrace/ext/template.h>
 #include <tailrace/ext/timer.h>
 
@@ -75,9 +76,11 @@ static const void *host_get_ext(const tr_host *host, const char *id)
         {TR_EXT_SECRETS, ext_secrets_table},   {TR_EXT_TIMER, ext_timer_table},
         {TR_EXT_TEMPLATE, ext_template_table}, {TR_EXT_DOC, ext_doc_table},
         {TR_EXT_POSITION, ext_position_table}, {TR_EXT_METRICS, ext_metrics_table},
+        {TR_EXT_STATE, ext_state_table},
     };
 
-    (void)host;
+    if (id && strcmp(id, TR_EXT_STATE) == 0)
+        ext_state_ask(instance_of(host));
     for (size_t i = 0; id && i < sizeof(extensions) / sizeof(extensions[0]); i++)
         if (strcmp(extensions[i].id, id) == 0)
             return extensions[i].table();

@@ -44,6 +44,7 @@ void instance_free(struct instance *instance)
     chain_free(instance->chain);
     workers_leave(instance->worker);
     position_free(instance);
+    state_free(instance->state);
     tickets_fini(&instance->tickets);
     metrics_owner_free(instance->figures);
     pthread_mutex_destroy(&instance->asks_lock);
@@ -99,11 +100,16 @@ int instance_open_here(struct instance *instance, struct error *error)
     char text[256] = "";
     tr_error plugin_error = {
         .size = sizeof(plugin_error), .cap = sizeof(text) - 1, .buf = text};
-    tr_status status = calls(instance)->open(&instance->host, &instance->self, &plugin_error);
+    tr_status status;
 
+    instance->opening = true;
+    status = calls(instance)->open(&instance->host, &instance->self, &plugin_error);
+    instance->opening = false;
     if (status != TR_OK)
         return failed(instance, "open", status, text, error);
     instance->opened = true;
+    if (instance->state && state_load(instance->state, error) < 0)
+        return error->code;
     return plugin_configure(instance, error);
 }
 
@@ -306,6 +312,18 @@ static void job_finished(struct task *task)
     job->done(job);
 }
 
+static tr_status process(struct instance *instance, struct job *job, tr_outcome *outcome)
+{
+    tr_status status;
+
+    if (instance->state)
+        state_batch_begin(instance->state);
+    status = calls(instance)->process(instance->self, job_seen(job), outcome);
+    if (instance->state)
+        state_batch_end(instance->state);
+    return status;
+}
+
 static void process_work(struct work *work)
 {
     struct job *job = list_entry(work, struct job, work);
@@ -321,7 +339,7 @@ static void process_work(struct work *work)
     } else {
         status = chain_run(instance->chain, job, &outcome);
         if (status == TR_OK && job_seen(job)->count > 0)
-            status = calls(instance)->process(instance->self, job_seen(job), &outcome);
+            status = process(instance, job, &outcome);
     }
     FAILPOINT("plugin.processed");
     ready = tickets_returned(&instance->tickets, job, status, &outcome, &ignored);
@@ -393,6 +411,7 @@ bool instance_submit(struct instance *instance, struct job *job)
     job->undecided = false;
     job->moved = 0;
     job->passage = NULL;
+    job->writes = NULL;
     job->messages = NULL;
     job->message[0] = '\0';
     job->work.run = process_work;
@@ -403,6 +422,11 @@ bool instance_submit(struct instance *instance, struct job *job)
     loop_set_timer(instance->setup.loop, &job->deadline, instance->setup.timeout_ms);
     instance_post(instance, &job->work);
     return true;
+}
+
+struct state *instance_state(const struct instance *instance)
+{
+    return instance->state;
 }
 
 uint32_t instance_inflight(struct instance *instance)

@@ -19,6 +19,7 @@
 struct http;
 struct metrics;
 struct secrets;
+struct store;
 struct instance;
 
 /* Answers, on the loop thread. */
@@ -51,8 +52,10 @@ struct instance_setup {
     struct loop *loop;            /* NULL: no worker; see instance_new()             */
     struct http *http;
     struct secrets *secrets;
-    struct metrics *metrics; /* NULL: nobody looks at what the plugin counts               */
-    uint32_t transform;      /* its place in the rule's chain, from 1; 0: the rule's own     */
+    struct metrics *metrics;  /* NULL: nobody looks at what the plugin counts               */
+    uint32_t transform;       /* its place in the rule's chain, from 1; 0: the rule's own     */
+    struct store *store;      /* for what the plugin keeps; NULL: it cannot                */
+    uint64_t state_bytes_max; /* of that; 0: no bound                                      */
     const struct instance_events *events;
     void *ctx;
 };

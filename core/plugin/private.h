@@ -8,6 +8,7 @@
 #define PLUGIN_PRIVATE_H
 
 #include "plugin/instance.h"
+#include "plugin/state.h"
 #include "plugin/workers.h"
 
 #include <stdatomic.h>
@@ -34,6 +35,7 @@ struct instance {
     bool opened, ended; /* the plugin has a self; it was closed                            */
     bool runs;          /* worker: from its start to when it is to stop                    */
     bool stopping;      /* loop: it was told to stop                                       */
+    bool opening;       /* within open()                                                   */
     bool flushing, flush_late; /* worker: it flushes by requests; and has no more time  */
 
     struct list timers; /* worker: timers that are set (ext_timer.c)                 */
@@ -47,6 +49,7 @@ struct instance {
     struct list http_clients; /* worker: open clients (ext_http.c)                         */
     struct list carriers;     /* loop: requests that are made for a batch (ext_http.c)     */
     struct metrics_owner *figures; /* worker: NULL until one is declared (ext_metrics.c)   */
+    struct state *state; /* NULL: the plugin keeps nothing (state.h)                  */
 };
 
 static inline struct instance *instance_of(const tr_host *host)
@@ -93,8 +96,12 @@ const void *ext_json_table(void);
 const void *ext_metrics_table(void);
 const void *ext_position_table(void);
 const void *ext_secrets_table(void);
+const void *ext_state_table(void);
 const void *ext_timer_table(void);
 const void *ext_template_table(void);
+
+/* The plugin wants to keep something: it says so by asking for the table. Any thread. */
+void ext_state_ask(struct instance *instance);
 
 /* What an instance that ends leaves behind; worker, after the plugin's stop(), before close().
  * A done() that is called meanwhile finds that it can set and send nothing any more. */

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "plugin/chain.h"
 #include "plugin/passage.h"
+#include "plugin/state.h"
 
 #include <stdio.h>
 
@@ -135,7 +136,8 @@ static const char **copy_messages(const tr_str *messages, uint32_t count)
     return copies;
 }
 
-/* Under the lock: the outcome is copied and the ticket is closed. */
+/* Under the lock: the outcome is copied, what was written stays or is taken back, and the
+ * ticket is closed. */
 static void settle(struct tickets *tickets, struct job *job, tr_status status,
                    const tr_outcome *outcome)
 {
@@ -148,6 +150,7 @@ static void settle(struct tickets *tickets, struct job *job, tr_status status,
             job->messages = copy_messages(outcome->messages, outcome->items_count);
     }
     copy_message(job->message, clip_message(outcome->message));
+    state_settle(job);
     tickets->slots[job->batch.ticket % tickets->cap] = NULL;
     tickets->open--;
     job->settled = true;
@@ -213,6 +216,20 @@ struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status
     ready = job->settled ? job : NULL;
     pthread_mutex_unlock(&tickets->lock);
     return ready;
+}
+
+tr_status tickets_with(struct tickets *tickets, tr_ticket ticket,
+                       tr_status (*with)(void *context, struct job *job), void *context)
+{
+    tr_status status = TR_ESTALE;
+    struct job *job;
+
+    pthread_mutex_lock(&tickets->lock);
+    job = find(tickets, ticket);
+    if (job)
+        status = with(context, job);
+    pthread_mutex_unlock(&tickets->lock);
+    return status;
 }
 
 struct job *tickets_find(struct tickets *tickets, tr_ticket ticket)

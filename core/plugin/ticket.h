@@ -17,11 +17,15 @@
 
 struct instance;
 struct passage;
+struct state_epoch;
+struct state_ticket;
 
 /* One batch on its way through an instance. Storage of dispatch; it fills `batch` (all but the
- * ticket) and `done`, and leaves the rest alone until done() is called on the loop thread. */
+ * ticket), `epoch` and `done`, and leaves the rest alone until done() is called on the loop
+ * thread. */
 struct job {
     tr_batch batch;
+    struct state_epoch *epoch; /* that it writes to (state.h); NULL: it cannot             */
     void (*done)(struct job *job);
 
     tr_status status;        /* TR_OK, TR_RETRY, TR_REJECT or TR_FATAL                      */
@@ -34,6 +38,7 @@ struct job {
     bool undecided; /* items were made of a verdict on all that the plugin saw             */
 
     struct instance *instance;
+    struct state_ticket *writes; /* of the epoch, until it is settled; NULL: it wrote nothing */
     struct passage *passage; /* what transforms made of the batch (chain.h); NULL: nothing  */
     struct work work;        /* to the worker                                                 */
     struct task task;        /* and back                                                      */
@@ -81,6 +86,9 @@ struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status
 
 /* The job of an open ticket, or NULL. Loop thread, where it lives until the turn is over. */
 struct job *tickets_find(struct tickets *tickets, tr_ticket ticket);
+/* Calls back with the open job of a ticket, which is not closed meanwhile. Any thread. */
+tr_status tickets_with(struct tickets *tickets, tr_ticket ticket,
+                       tr_status (*with)(void *context, struct job *job), void *context);
 
 /* Whether something is missing of a submitted job: its outcome, or the end of process(). */
 bool tickets_hold(struct tickets *tickets, const struct job *job);

@@ -19,9 +19,6 @@ static const char SQL_FIRST[] = "SELECT binding FROM backfill ORDER BY binding L
 static const char SQL_PUT[] = "INSERT OR REPLACE INTO backfill VALUES(?1, ?2, ?3, ?4, ?5)";
 static const char SQL_DELETE[] =
     "DELETE FROM backfill WHERE binding = ?1 AND (?2 IS NULL OR db = ?2)";
-static const char SQL_BEGIN[] = "BEGIN IMMEDIATE";
-static const char SQL_COMMIT[] = "COMMIT";
-static const char SQL_ROLLBACK[] = "ROLLBACK";
 
 static int64_t sum_of(const struct store_backfill *request)
 {
@@ -91,21 +88,12 @@ static bool find_whole(void *context, const struct store_backfill *request)
     return wanted->asked_ms > 0;
 }
 
-static int end_transaction(struct sq *sq, int rc)
-{
-    if (rc == SQLITE_OK)
-        rc = sq_run(sq, SQL_COMMIT, "");
-    if (rc != SQLITE_OK && !sqlite3_get_autocommit(sq->handle))
-        sq_run(sq, SQL_ROLLBACK, "");
-    return rc;
-}
-
 int store_backfill_ask(struct store *store, const struct store_backfill *request,
                        struct error *error)
 {
     struct store_backfill seen = {.binding = request->binding, .asked_ms = 1};
     struct sq *sq = &store->own;
-    int result = 0, rc = sq_run(sq, SQL_BEGIN, "");
+    int result = 0, rc = sq_enter(sq);
 
     if (rc == SQLITE_OK && request->db.len > 0)
         result = walk(sq, find_whole, &seen, error);
@@ -115,7 +103,7 @@ int store_backfill_ask(struct store *store, const struct store_backfill *request
                            "cancel that first",
                            STR_ARG(request->binding));
     if (result < 0) {
-        sq_run(sq, SQL_ROLLBACK, "");
+        sq_leave(sq, SQLITE_ABORT);
         return result;
     }
     if (rc == SQLITE_OK && request->db.len == 0)
@@ -123,7 +111,7 @@ int store_backfill_ask(struct store *store, const struct store_backfill *request
     if (rc == SQLITE_OK)
         rc = sq_run(sq, SQL_PUT, "tttii", request->binding, request->db, request->since,
                     request->asked_ms, sum_of(request));
-    rc = end_transaction(sq, rc);
+    rc = sq_leave(sq, rc);
     return rc == SQLITE_OK ? 0 : sq_error(sq, rc, "write the request of a backfill", error);
 }
 
@@ -142,11 +130,12 @@ int store_backfill_cancel(struct store *store, tr_str binding, tr_str db,
 
 static int take_one(struct sq *sq, const struct store_backfill *request, int64_t now_ms)
 {
-    int rc;
+    int rc = state_drop(sq, request->binding, (tr_str){0}, request->db);
 
-    if (request->db.len > 0)
+    if (rc == SQLITE_OK && request->db.len > 0)
         return checkpoint_rewind(sq, request->binding, request->db, request->since, now_ms);
-    rc = checkpoint_delete_all(sq, request->binding);
+    if (rc == SQLITE_OK)
+        rc = checkpoint_delete_all(sq, request->binding);
     if (rc == SQLITE_OK)
         rc = binding_begin_again(sq, request->binding, request->since, now_ms);
     return rc;
@@ -196,14 +185,14 @@ int store_backfill_take_all(struct store *store, int64_t *ret_taken, struct erro
     struct arena arena;
     tr_str binding;
     int64_t taken = 0, some = 0;
-    int rc = sq_run(sq, SQL_BEGIN, "");
+    int rc = sq_enter(sq);
 
     arena_init(&arena, 1024);
     while (rc == SQLITE_OK && (rc = first_binding(sq, &arena, &binding)) == SQLITE_OK) {
         rc = backfill_take(sq, binding, &some);
         taken += some;
     }
-    rc = end_transaction(sq, rc == SQLITE_DONE ? SQLITE_OK : rc);
+    rc = sq_leave(sq, rc == SQLITE_DONE ? SQLITE_OK : rc);
     arena_fini(&arena);
     if (rc != SQLITE_OK)
         return sq_error(sq, rc, "take up the requests of backfills", error);

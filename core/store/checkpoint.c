@@ -337,13 +337,21 @@ int store_checkpoint_set(struct store *store, const struct store_checkpoint *che
 int store_checkpoint_delete(struct store *store, tr_str binding, tr_str stream,
                             int64_t *ret_deleted, struct error *error)
 {
+    struct sq *sq = &store->own;
+    int64_t deleted;
     int rc = refuse_without_lock(store, error);
 
     if (rc < 0)
         return rc;
-    rc = sq_run(&store->own, SQL_DELETE, "to", binding, stream);
+    rc = sq_enter(sq);
+    if (rc == SQLITE_OK)
+        rc = state_drop(sq, binding, stream, (tr_str){0});
+    if (rc == SQLITE_OK)
+        rc = sq_run(sq, SQL_DELETE, "to", binding, stream);
+    deleted = sqlite3_changes64(sq->handle);
+    rc = sq_leave(sq, rc);
     if (rc != SQLITE_OK)
-        return sq_error(&store->own, rc, "delete checkpoints", error);
-    *ret_deleted = sqlite3_changes64(store->own.handle);
+        return sq_error(sq, rc, "delete checkpoints", error);
+    *ret_deleted = deleted;
     return 0;
 }

@@ -251,14 +251,48 @@ static void hand_back(struct store *store, struct list *group)
 /* Waits for work. False: closing, and nothing is left to do. */
 static bool take_work(struct store *store, struct list *group, bool *ret_look)
 {
+    bool closing;
+
     pthread_mutex_lock(&store->lock);
-    while (list_empty(&store->queue) && !store->look && !store->closing)
+    while (list_empty(&store->queue) && !store->look && !store->closing && !store->sweeping)
         pthread_cond_wait(&store->wake, &store->lock);
     list_append(group, &store->queue);
+    closing = store->closing;
     *ret_look = store->look;
     store->look = false;
     pthread_mutex_unlock(&store->lock);
-    return *ret_look || !list_empty(group);
+    return *ret_look || !list_empty(group) || !closing;
+}
+
+/* Between groups; what fails here fails at the next commit too, which says so. */
+static void sweep(struct store *store)
+{
+    int rc = state_sweep(&store->committer, &store->sweeping);
+
+    if (rc == SQLITE_OK)
+        return;
+    judge(store, rc);
+    store->sweeping = false;
+}
+
+static bool drops(const struct list *group)
+{
+    list_each (it, group) {
+        const struct store_commit *commit = list_entry(it, struct store_commit, link);
+        for (size_t i = 0; i < commit->ops_count; i++)
+            if (commit->ops[i].kind == STORE_DROP_STATE ||
+                commit->ops[i].kind == STORE_TAKE_BACKFILL)
+                return true;
+    }
+    return false;
+}
+
+static void trim_log(struct store *store)
+{
+    int rc = group_trim_log(store);
+
+    if (rc != SQLITE_OK)
+        judge(store, rc);
 }
 
 static void *run(void *argument)
@@ -266,19 +300,22 @@ static void *run(void *argument)
     struct store *store = argument;
     struct list group;
     bool look;
-    int rc;
 
     list_init(&group);
+    store->sweeping = true; /* a process before this one may have left some                */
     while (take_work(store, &group, &look)) {
         if (look)
             look_for_changes(store);
-        if (list_empty(&group))
-            continue;
-        commit_group(store, &group);
-        hand_back(store, &group);
-        rc = group_trim_log(store);
-        if (rc != SQLITE_OK)
-            judge(store, rc);
+        if (!list_empty(&group)) {
+            commit_group(store, &group);
+            store->sweeping |= drops(&group);
+            hand_back(store, &group);
+            trim_log(store);
+        }
+        if (store->sweeping) {
+            sweep(store);
+            trim_log(store);
+        }
     }
     return NULL;
 }

@@ -31,6 +31,9 @@ static int run_op(struct store *store, tr_str binding, struct store_op *op, bool
     switch (op->kind) {
     case STORE_PUT_BINDING: return binding_put(sq, binding, &op->binding);
     case STORE_PUT_CHECKPOINT: return checkpoint_put(sq, binding, &op->checkpoint);
+    case STORE_PUT_STATE: return state_put(sq, binding, &op->state);
+    case STORE_DROP_STATE:
+        return state_drop(sq, op->state.binding, op->state.stream, (tr_str){0});
     case STORE_PUT_SOURCE: return source_put(sq, &op->source);
     case STORE_TAKE_BACKFILL: return backfill_take(sq, binding, &op->taken);
     case STORE_ADD_DEAD_LETTER:
@@ -41,24 +44,35 @@ static int run_op(struct store *store, tr_str binding, struct store_op *op, bool
     return SQLITE_MISUSE;
 }
 
+/* Only a dead letter may find no room. A savepoint costs a copy of each page that is written
+ * behind it, which is much for what plugins keep. */
+static bool may_be_undone(const struct store_commit *commit)
+{
+    for (size_t i = 0; i < commit->ops_count; i++)
+        if (commit->ops[i].kind == STORE_ADD_DEAD_LETTER)
+            return true;
+    return false;
+}
+
 static int run_commit(struct store *store, struct store_commit *commit)
 {
     struct sq *sq = &store->committer;
-    bool full = false;
-    int rc;
+    bool full = false, undoable = may_be_undone(commit);
+    int rc = SQLITE_OK;
 
     if (commit->lane->full_now) {
         commit->status = STORE_FULL;
         return SQLITE_OK;
     }
-    rc = sq_run(sq, SQL_SAVEPOINT, "");
+    if (undoable)
+        rc = sq_run(sq, SQL_SAVEPOINT, "");
     for (size_t i = 0; i < commit->ops_count && rc == SQLITE_OK && !full; i++)
         rc = run_op(store, commit->binding, &commit->ops[i], &full);
     if (rc == SQLITE_OK && full) {
         commit->lane->full_now = true;
         rc = sq_run(sq, SQL_UNDO, "");
     }
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && undoable)
         rc = sq_run(sq, SQL_RELEASE, "");
     commit->status = full ? STORE_FULL : STORE_DONE;
     return rc;

@@ -2,12 +2,14 @@
 /*
  * The inside of a store, for the files of store/ only.
  *
- * There are two connections: the owner's thread reads (and for the cli writes) through `own`,
- * the commit thread through `committer`, so that a reader never waits for an fsync.
+ * There are several connections: the owner's thread reads (and for the cli writes) through
+ * `own`, the commit thread through `committer`, so that a reader never waits for an fsync, and
+ * plugins' workers through readers (state.h).
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -35,9 +37,13 @@ struct store {
     struct sq committer;  /* this and the next two: of the commit thread                   */
     int64_t data_version; /* changes when another connection wrote                         */
     int log_pages;        /* of the write-ahead log, at the last commit                    */
+    bool sweeping;        /* of the commit thread: rows of dropped state may be left       */
     struct map lanes;     /* of the owner's thread: binding -> struct store_lane           */
     struct loop *loop;
     struct watch done_ready; /* an eventfd: `done` is not empty                             */
+
+    pthread_mutex_t readers_lock; /* guards the next                                       */
+    struct store_reader *readers; /* that nobody has                                       */
 
     pthread_mutex_t lock; /* guards all below                                              */
     pthread_cond_t wake;
@@ -69,8 +75,27 @@ int dead_letter_fail(struct sq *sq, const struct store_dead_letter *letter);
 int dead_letter_add(struct sq *sq, const struct store_limits *limits, tr_str binding,
                     struct store_dead_letter *letter, bool *ret_full);
 
+/* Fills in the end of `state`. */
+int state_put(struct sq *sq, tr_str binding, struct store_state *state);
+/* Of the binding: on the stream or, if that is empty, on all streams of the database or, if
+ * that is empty too, all. */
+int state_drop(struct sq *sq, tr_str binding, tr_str stream, tr_str db);
+/* Deletes some rows of what was dropped, in a transaction of its own; more may be left. */
+int state_sweep(struct sq *sq, bool *ret_more);
+int64_t state_sum(int64_t scope, tr_str key, tr_str value);
+
+/* SQLITE_ROW: the scope's slices live until sq_end(*ret_stmt). SQLITE_DONE: there is none. */
+int scope_find(struct sq *sq, tr_str binding, tr_str stream, sqlite3_stmt **ret_stmt,
+               struct store_scope *ret_scope);
+/* store_scope_each(), on any connection. */
+int scope_each(struct sq *sq, tr_str binding,
+               bool (*each)(void *context, const struct store_scope *scope), void *context,
+               struct error *error);
+void readers_close(struct store *store);
+
 /* Reads every binding and checkpoint and compares its sum. */
 int checkpoint_verify_all(struct sq *sq, struct error *error);
+int state_verify_all(struct sq *sq, struct error *error); /* of scopes: few                 */
 int backfill_verify_all(struct sq *sq, struct error *error);
 
 /* commit.c, for store_close(): drains, ends the thread, calls back. Fine when not started. */

@@ -186,6 +186,8 @@ static int open_alone(struct store *store, const char *path, struct error *error
         rc = checkpoint_verify_all(&store->own, error);
     if (rc == 0)
         rc = backfill_verify_all(&store->own, error);
+    if (rc == 0)
+        rc = state_verify_all(&store->own, error);
     return rc;
 }
 
@@ -235,6 +237,7 @@ int store_open(const char *dir, unsigned flags, struct store **ret_store, struct
     store->flags = flags;
     store->lock_fd = -1;
     store->done_ready.fd = -1;
+    pthread_mutex_init(&store->readers_lock, NULL);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->wake, NULL);
     list_init(&store->queue);
@@ -262,10 +265,12 @@ void store_close(struct store *store)
     if (!store)
         return;
     commit_stop(store);
+    readers_close(store);
     sq_close(&store->own);
     free_lanes(&store->lanes);
     pthread_cond_destroy(&store->wake);
     pthread_mutex_destroy(&store->lock);
+    pthread_mutex_destroy(&store->readers_lock);
     /* Last: from here on another may open it. */
     if (store->lock_fd >= 0)
         close(store->lock_fd);

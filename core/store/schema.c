@@ -77,7 +77,23 @@ static const char step_2[] =
     "  asked_ms INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(binding, db)"
     ") STRICT, WITHOUT ROWID;";
 
-const char *const schema_steps[] = {step_1, step_2};
+/*
+ * `state`: what plugins keep, see state.c. A number is never used twice: rows of one that was
+ * dropped may still be there.
+ */
+static const char step_3[] =
+    "CREATE TABLE state_scope("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, binding TEXT NOT NULL, stream TEXT NOT NULL,"
+    "  source TEXT NOT NULL, db TEXT NOT NULL, entries INTEGER NOT NULL,"
+    "  bytes INTEGER NOT NULL, sum INTEGER NOT NULL, UNIQUE(binding, stream)"
+    ") STRICT;"
+    "CREATE TABLE state_dropped(scope INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TABLE state("
+    "  scope INTEGER NOT NULL, key BLOB NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL,"
+    "  PRIMARY KEY(scope, key)"
+    ") STRICT, WITHOUT ROWID;";
+
+const char *const schema_steps[] = {step_1, step_2, step_3};
 const int schema_steps_count = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int read_version(struct sq *sq, int64_t *ret_version, struct error *error)
@@ -190,8 +206,8 @@ static int probe_header(struct sq *sq, struct error *error)
 /*
  * A damaged page of checkpoints can look like one with fewer of them, and a stream without a
  * checkpoint starts anew without a word: so these pages are looked at every time. They are as
- * many as there are streams. Dead letters can be gigabytes and are found out when they are
- * read.
+ * many as there are streams. Dead letters and what plugins keep can be gigabytes and are found
+ * out when they are read.
  */
 int schema_probe(struct sq *sq, bool thorough, struct error *error)
 {
@@ -216,5 +232,7 @@ int schema_probe(struct sq *sq, bool thorough, struct error *error)
         rc = run_check(sq, "PRAGMA quick_check(binding)", error);
     if (rc == 0)
         rc = run_check(sq, "PRAGMA quick_check(backfill)", error);
+    if (rc == 0)
+        rc = run_check(sq, "PRAGMA quick_check(state_scope)", error);
     return rc;
 }

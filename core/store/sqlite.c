@@ -204,6 +204,24 @@ int sq_run(struct sq *sq, const char *text, const char *types, ...)
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
+int sq_enter(struct sq *sq)
+{
+    static const char text[] = "BEGIN IMMEDIATE";
+
+    return sq_run(sq, text, "");
+}
+
+int sq_leave(struct sq *sq, int rc)
+{
+    static const char commit[] = "COMMIT", rollback[] = "ROLLBACK";
+
+    if (rc == SQLITE_OK)
+        rc = sq_run(sq, commit, "");
+    if (rc != SQLITE_OK && !sqlite3_get_autocommit(sq->handle))
+        sq_run(sq, rollback, "");
+    return rc;
+}
+
 int sq_exec(struct sq *sq, const char *text)
 {
     return sqlite3_exec(sq->handle, text, NULL, NULL, NULL);

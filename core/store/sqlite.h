@@ -39,6 +39,11 @@ void sq_end(sqlite3_stmt *stmt);
 /* A statement without rows, from begin to end. Returns SQLITE_OK or SQLite's code. */
 int sq_run(struct sq *sq, const char *text, const char *types, ...);
 
+/* A transaction that writes; leave() commits it if `rc` is SQLITE_OK, else rolls it back, and
+ * returns what became of it. */
+int sq_enter(struct sq *sq);
+int sq_leave(struct sq *sq, int rc);
+
 /* SQL without values, of any number of statements; not cached. */
 int sq_exec(struct sq *sq, const char *text);
 

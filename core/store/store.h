@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store: what must survive a crash. Bindings, checkpoints, dead letters.
+ * The store: what must survive a crash. Bindings, checkpoints, dead letters, and what plugins
+ * keep (state.h).
  *
  * The daemon writes through commits: a commit is a list of operations of one binding that
  * become durable together or not at all. A thread of the store's own commits in groups, all
@@ -24,6 +25,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "observe/histogram.h"
+#include "store/state.h"
 
 struct store;
 
@@ -93,7 +95,8 @@ int store_checkpoint_each(struct store *store, tr_str binding,
 int store_checkpoint_set(struct store *store, const struct store_checkpoint *checkpoint,
                          struct error *error);
 
-/* The one of `stream`, or with an empty `stream` all of the binding. */
+/* The one of `stream`, or with an empty `stream` all of the binding; what its plugin keeps goes
+ * with it, since that is of what was settled. */
 int store_checkpoint_delete(struct store *store, tr_str binding, tr_str stream,
                             int64_t *ret_deleted, struct error *error);
 
@@ -104,8 +107,9 @@ int store_checkpoint_delete(struct store *store, tr_str binding, tr_str stream,
 /* A request that a binding begins again. */
 struct store_backfill {
     tr_str binding;
-    tr_str db;        /* its checkpoints on this one are set back; empty: all of it begins
-                         again, as if it had never run                                     */
+    tr_str db;        /* its checkpoints on this one are set back, and what its plugin keeps
+                         of it is dropped; empty: all of it begins again, as if it had never
+                         run                                                               */
     tr_str since;     /* raw JSON, or, for all of it, STORE_SINCE_NOW                      */
     int64_t asked_ms; /* wall clock                                                        */
 };
@@ -193,6 +197,9 @@ void store_set_limits(struct store *store, const struct store_limits *limits);
 enum store_op_kind {
     STORE_PUT_BINDING,
     STORE_PUT_CHECKPOINT,
+    STORE_PUT_STATE,          /* fills in the end of struct store_state                    */
+    STORE_DROP_STATE,         /* of state.binding on state.stream; in a commit whose binding is
+                                 empty, so that no dead letter keeps it back               */
     STORE_PUT_SOURCE,         /* of a commit whose binding is empty                        */
     STORE_TAKE_BACKFILL,      /* all requests of the binding, which must not run; fills in
                                  taken                                                     */
@@ -213,6 +220,7 @@ struct store_op {
         int64_t taken; /* requests; 0: there was none, nothing was done                    */
         struct store_binding binding;
         struct store_checkpoint checkpoint;
+        struct store_state state;
         struct store_dead_letter dead_letter;
     };
 };
