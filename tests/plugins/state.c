@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state: counts the changes of each stream in what it keeps, and the documents. At its start it
- * logs what it finds. Every seventh batch it counts and then has sent again; of every eleventh
- * it takes the first half only.
+ * state: counts in what it keeps the changes of each document and, with the option `total`, all
+ * of a stream. At its start it logs what it finds. Every seventh batch it counts and then has
+ * sent again; of every eleventh it takes the first half only.
  */
 #include "common.h"
 
@@ -11,11 +11,22 @@
 #include <inttypes.h>
 
 static const tr_state *state; /* of the host: the same for all instances */
+static int32_t has_total;     /* the option */
 
 static tr_status state_open(const tr_host *host, tr_self **ret_self, tr_error *error)
 {
     state = (const tr_state *)host->get_ext(host, TR_EXT_STATE);
     return common_open(host, ret_self, error);
+}
+
+static tr_status configure(tr_self *self, const tr_config *config, tr_error *error)
+{
+    tr_value value;
+
+    (void)error;
+    value.size = sizeof(value);
+    has_total = self->host->config_get(config, "total", 0, &value) == TR_OK && value.i != 0;
+    return TR_OK;
 }
 
 static uint64_t number_of(tr_str value)
@@ -29,23 +40,32 @@ static uint64_t number_of(tr_str value)
 
 /* ---- at the start ---- */
 
-static int32_t count_key(void *user, tr_str key, tr_str value)
+struct found {
+    uint64_t documents, changes;
+};
+
+static int32_t add_document(void *user, tr_str key, tr_str value)
 {
-    (void)key, (void)value;
-    ++*(uint64_t *)user;
+    struct found *found = (struct found *)user;
+
+    (void)key;
+    found->documents++;
+    found->changes += number_of(value);
     return 1;
 }
 
 static int32_t tell(void *user, const tr_state_stream *stream)
 {
     tr_self *self = (tr_self *)user;
-    uint64_t documents = 0;
-    tr_str rows = {NULL, 0}, from = {"d/", 2}, to = {"d0", 2};
+    struct found found = {0, 0};
+    tr_str total = {NULL, 0}, from = {"d/", 2}, to = {"d0", 2};
 
-    state->get(self->host, stream->stream, tr_str_c("rows"), &rows);
-    state->scan(self->host, stream->stream, from, to, 0, count_key, &documents);
-    tr_logf(self->host, TR_LOG_NOTICE, "kept of %.*s: %" PRIu64 " rows, %" PRIu64 " documents",
-            (int)stream->db.len, stream->db.ptr, number_of(rows), documents);
+    state->get(self->host, stream->stream, tr_str_c("total"), &total);
+    state->scan(self->host, stream->stream, from, to, 0, add_document, &found);
+    tr_logf(self->host, TR_LOG_NOTICE,
+            "kept of %.*s: %" PRIu64 " documents, %" PRIu64 " changes, total %" PRIu64,
+            (int)stream->db.len, stream->db.ptr, found.documents, found.changes,
+            number_of(total));
     return 1;
 }
 
@@ -77,7 +97,7 @@ static tr_status add(tr_self *self, const tr_batch *batch, tr_str key)
 static tr_status count(tr_self *self, const tr_batch *batch, const tr_change *change)
 {
     char key[TR_STATE_KEY_BYTES];
-    tr_status status = add(self, batch, tr_str_c("rows"));
+    tr_status status = has_total ? add(self, batch, tr_str_c("total")) : TR_OK;
 
     if (change->id.len > sizeof(key) - 2)
         return TR_EINVAL;
@@ -108,8 +128,18 @@ static tr_status process(tr_self *self, const tr_batch *batch, tr_outcome *outco
     return TR_PENDING;
 }
 
+static const tr_option options[] = {{.name = "total",
+                                     .type = TR_TYPE_BOOL,
+                                     .dflt = "true",
+                                     .offset = TR_NO_OFFSET,
+                                     .help = "all of a stream too: for one batch at a time"}};
+
 static const tr_plugin plugin = {TR_DESCRIPTOR("state", "1.0", "counts in what it keeps"),
+                                 .caps = TR_CAP_CONCURRENT,
+                                 .max_inflight = 16,
+                                 TR_OPTIONS(options),
                                  .open = state_open,
+                                 .configure = configure,
                                  .start = start,
                                  .process = process,
                                  .stop = common_stop,

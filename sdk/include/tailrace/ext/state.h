@@ -9,9 +9,21 @@
  *
  * State belongs to a rule and one of its streams; no other sees it. An instance reads what it
  * wrote, durable or not yet. The writes of a batch whose outcome as a whole is not TR_OK are
- * taken back before process() is called again; where items have outcomes of their own they
- * stay. Keys are compared as bytes. A rule that begins again from its beginning, or whose
- * checkpoint someone deletes, begins with no state on those streams.
+ * taken back as it gives the outcome. Where items have outcomes of their own the writes stay: a
+ * plugin writes for those items only that it takes. And it takes none behind one of the same
+ * document that it does not take, since that one is sent again after it.
+ *
+ * With several batches in flight, a value that two of them write is that of the later write, or
+ * of the batch that is later in the feed, and it stays if the other's is taken back. So a
+ * plugin with TR_CAP_CONCURRENT keeps under keys of single documents, whose changes never are
+ * in two batches at once, or leaves that flag out.
+ *
+ * A rule that is made to begin again (`tailrace backfill`), or whose checkpoint someone
+ * deletes, begins with no state on those streams. The state of standard input is forgotten when
+ * that is read anew. Keys are compared as bytes.
+ *
+ * Ask for the table in open(): later the functions answer TR_ENOSYS, as they do for transforms
+ * and outside of a running rule.
  */
 #ifndef TAILRACE_EXT_STATE_H
 #define TAILRACE_EXT_STATE_H
@@ -69,11 +81,13 @@ typedef struct tr_state {
                          int32_t (*each)(void *user, const tr_state_stream *stream),
                          void *user);
 
-    /* Removes all of a stream, at once and durably: of an incarnation of a database that was
-     * deleted, which no batch will name again.                                  [worker] */
+    /* Removes all of a stream, of an incarnation of a database that was deleted, which no batch
+     * will name again. Nothing of it is seen any more; it is durable soon after, and until then
+     * a crash brings all of it back. TR_EAGAIN: it has writes that are not durable yet.
+     *                                                                           [worker] */
     tr_status (*drop)(const tr_host *host, tr_str stream);
 
-    tr_status (*usage)(const tr_host *host, tr_state_usage *ret_usage);       /* [worker] */
+    tr_status (*usage)(const tr_host *host, tr_state_usage *ret_usage); /* [worker] */
 } tr_state;
 
 #ifdef __cplusplus
