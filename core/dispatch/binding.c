@@ -274,6 +274,8 @@ void binding_pump(struct binding *binding)
         struct list *link = list_pop(&binding->ready);
         if (!link)
             return;
+        if (!lane_may_send(list_entry(link, struct lane, ready)))
+            continue; /* it comes back when what it waits for is over                       */
         if (!lane_send(list_entry(link, struct lane, ready))) {
             list_push_front(&binding->ready, link);
             return;

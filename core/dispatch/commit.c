@@ -245,6 +245,7 @@ void commit_flush(struct binding *binding)
     binding->settled = 0;
     while (!list_empty(&binding->dirty))
         flush_some(binding, &binding->dirty, count_dirty(binding));
+    span_wake(binding); /* spans have ends now: what waited for one may be before it        */
 }
 
 void commit_due(struct timer *timer)

@@ -81,6 +81,7 @@ void lane_clear(struct lane *lane)
 
     loop_clear_timer(binding->setup.loop, &lane->timer);
     list_remove(&lane->ready);
+    span_want_quiet(lane, false);
 }
 
 static bool is_full(const struct lane *lane, const struct binding_options *options)
@@ -104,16 +105,24 @@ static bool is_wanted(const struct lane *lane, const struct item *item)
 {
     enum binding_state state = lane->cursor->binding->state;
 
-    return (state == BINDING_RUNNING && span_may_send(lane->cursor, item)) ||
-           (state == BINDING_DRAINING && item->ordinal <= lane->cursor->drain_to);
+    return (state == BINDING_RUNNING ||
+            (state == BINDING_DRAINING && item->ordinal <= lane->cursor->drain_to)) &&
+           span_may_send(lane->cursor, item);
+}
+
+bool lane_may_send(const struct lane *lane)
+{
+    return lane->head && is_wanted(lane, lane->head);
 }
 
 void lane_update(struct lane *lane)
 {
     struct binding *binding = lane->cursor->binding;
     const struct binding_options *options = &binding->setup.options;
+    bool has_work = !lane->sent && !lane->backing_off && lane->head;
 
-    if (lane->sent || lane->backing_off || !lane->head || !is_wanted(lane, lane->head)) {
+    span_want_quiet(lane, has_work && binding->state == BINDING_RUNNING);
+    if (!has_work || !is_wanted(lane, lane->head)) {
         list_remove(&lane->ready);
         return;
     }
@@ -214,6 +223,9 @@ bool lane_send(struct lane *lane)
     lane->sent = batch;
     lane->waited = false;
     batch->sent_ms = loop_now(binding->setup.loop);
+    span_want_quiet(lane, false);
+    if (lane->cursor->replays && binding->kept)
+        binding->replaying++;
     binding->inflight++;
     binding->stats.batches++;
     return true;

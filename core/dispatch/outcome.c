@@ -255,6 +255,8 @@ void outcome_apply(struct job *job)
     else
         apply(batch);
     cursor_count_settled(binding);
+    if (job->epoch && lane->cursor->replays)
+        replay_keep(binding, job->epoch);
     FAILPOINT("dispatch.settled");
     job_fini(job);
     free(batch);

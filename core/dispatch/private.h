@@ -52,6 +52,7 @@ struct lane {
     uint32_t failures;  /* in a row                                                       */
     struct timer timer; /* until the next try, or until a batch is sent that is not full  */
     bool backing_off, waited;
+    bool wants_quiet;  /* it waits for binding->quiet_wanted                                */
     struct list ready; /* binding->ready                                                 */
 };
 
@@ -92,8 +93,10 @@ enum binding_state {
 struct binding {
     struct binding_setup setup;
     struct instance *instance;
-    struct state *kept; /* what it keeps, once it is up; NULL: nothing                     */
-    bool ahead;         /* of the store: some lanes wait for that                         */
+    struct state *kept;    /* what it keeps, once it is up; NULL: nothing                     */
+    bool ahead;            /* of the store: some lanes wait for that                         */
+    uint32_t quiet_wanted; /* lanes of dead letters that wait until nothing is in hand      */
+    uint32_t replaying;    /* their batches, until what these wrote is durable: one at most */
     bool instance_up;
     bool asked;       /* to start or to take options: it will answer                       */
     bool configuring; /* nothing is sent until the new options are taken                   */
@@ -111,6 +114,7 @@ struct binding {
     char *failure;                   /* why the last of them does; NULL                    */
     bool was_full;
     uint32_t letters; /* on replay                                                         */
+    struct item *replayed; /* of the batch whose outcome is applied: taken                  */
     uint32_t commits; /* in the store's hands                                              */
     uint32_t settled; /* rows since the last commit                                        */
     struct timer commit_timer;
@@ -170,6 +174,7 @@ struct cursor *cursor_replays(struct binding *binding, const struct stream_name 
 void lane_push(struct lane *lane, struct item *item);
 struct item *lane_pop(struct lane *lane);
 void lane_update(struct lane *lane); /* joins or leaves the ready ones                     */
+bool lane_may_send(const struct lane *lane); /* one that was ready may not be any more     */
 bool lane_send(struct lane *lane);
 void lane_back_off(struct lane *lane, uint32_t retry_after_ms);
 void lane_clear(struct lane *lane); /* it sends nothing any more                           */
@@ -193,7 +198,9 @@ struct state_epoch *span_epoch(struct cursor *cursor, const struct item *first);
 bool span_joins(const struct cursor *cursor, const struct item *first, const struct item *item);
 /* Whether an item may be sent now, for all that waits to be stored. */
 bool span_may_send(const struct cursor *cursor, const struct item *item);
-/* Something was stored: those that wait may go on. */
+/* A lane was looked at: whether it waits for the others. */
+void span_want_quiet(struct lane *lane, bool wants);
+/* Something was stored, or has its end: those that wait may go on. */
 void span_wake(struct binding *binding);
 /* Whether all of the span is settled and it can be committed; an end is set if there is none.
  */
@@ -215,6 +222,9 @@ void outcome_apply(struct job *job);
 void reject_items(struct binding *binding, struct item **items, uint32_t count,
                   const char *const *messages);
 void replay_settled(struct item *item);
+/* The outcome of a batch of dead letters of a plugin that keeps state: those that were taken
+ * are forgotten in one commit with what was written. */
+void replay_keep(struct binding *binding, struct state_epoch *epoch);
 
 /* commit.c */
 void commit_mark(struct cursor *cursor); /* its watermark may have moved                   */

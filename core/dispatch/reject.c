@@ -16,21 +16,23 @@ struct letter_commit {
     struct store_commit commit;
     struct binding *binding;
     struct arena arena;
+    struct state_epoch *epoch; /* what was written for them; NULL: the plugin keeps nothing */
     struct item **items;
-    struct store_op ops[];
+    uint32_t count;
+    struct store_op ops[]; /* of each item, and one of the epoch                            */
 };
 
 static struct letter_commit *commit_new(struct binding *binding, uint32_t count)
 {
     struct letter_commit *letters = mem_zero(1, sizeof(*letters) +
-                                                    count * sizeof(struct store_op));
+                                                    (count + 1) * sizeof(struct store_op));
 
     arena_init(&letters->arena, 1024);
     letters->binding = binding;
     letters->items = arena_alloc(&letters->arena, count * sizeof(struct item *));
     letters->commit.binding = str_c(binding->setup.name);
     letters->commit.ops = letters->ops;
-    letters->commit.ops_count = count;
+    letters->commit.ops_count = letters->count = count;
     return letters;
 }
 
@@ -38,6 +40,25 @@ static void replay_over(struct binding *binding)
 {
     if (--binding->letters == 0 && binding->state == BINDING_RUNNING)
         binding->setup.events->replayed(binding->setup.ctx);
+}
+
+/* A batch of letters of a plugin that keeps state is over: others may be sent again. */
+static void end_batch(struct binding *binding)
+{
+    binding->replaying--;
+    binding_update_lanes(binding);
+    binding_pump(binding);
+}
+
+static void end_epoch(struct letter_commit *letters)
+{
+    bool has_op = letters->commit.ops_count > letters->count;
+
+    if (letters->commit.status == STORE_DONE)
+        state_epoch_done(letters->epoch, has_op ? &letters->ops[letters->count] : NULL);
+    else
+        state_epoch_drop(letters->epoch);
+    end_batch(letters->binding);
 }
 
 static void commit_done(struct store_commit *done)
@@ -50,7 +71,7 @@ static void commit_done(struct store_commit *done)
     if (done->status == STORE_FULL)
         binding_hold(binding, "its dead letters are at their bound (dead_letters); see "
                               "`tailrace dead-letter list`, replay or purge them, and reload");
-    for (size_t i = 0; done->status == STORE_DONE && i < done->ops_count; i++) {
+    for (uint32_t i = 0; done->status == STORE_DONE && i < letters->count; i++) {
         if (done->ops[i].kind == STORE_DELETE_DEAD_LETTER)
             binding->stats.ok++;
         else
@@ -60,6 +81,8 @@ static void commit_done(struct store_commit *done)
             replay_over(binding);
     }
     cursor_count_settled(binding);
+    if (letters->epoch)
+        end_epoch(letters);
     arena_fini(&letters->arena);
     free(letters);
     binding_check(binding);
@@ -159,13 +182,50 @@ void reject_items(struct binding *binding, struct item **items, uint32_t count,
 
 /* ---- the way back ---- */
 
+static void fill_taken(struct letter_commit *letters, uint32_t i, struct item *item)
+{
+    letters->items[i] = item;
+    letters->ops[i].kind = STORE_DELETE_DEAD_LETTER;
+    letters->ops[i].dead_letter.id = item->letter;
+}
+
 void replay_settled(struct item *item)
 {
-    struct letter_commit *letters = commit_new(item->cursor->binding, 1);
+    struct binding *binding = item->cursor->binding;
+    struct letter_commit *letters;
 
-    letters->items[0] = item;
-    letters->ops[0].kind = STORE_DELETE_DEAD_LETTER;
-    letters->ops[0].dead_letter.id = item->letter;
+    if (binding->kept) {
+        item->lane_next = binding->replayed;
+        binding->replayed = item;
+        return;
+    }
+    letters = commit_new(binding, 1);
+    fill_taken(letters, 0, item);
+    FAILPOINT("replay.acked");
+    submit(letters);
+}
+
+void replay_keep(struct binding *binding, struct state_epoch *epoch)
+{
+    struct letter_commit *letters;
+    uint32_t count = 0;
+
+    for (struct item *it = binding->replayed; it; it = it->lane_next)
+        count++;
+    if (count == 0) {
+        state_epoch_drop(epoch);
+        end_batch(binding);
+        return;
+    }
+    letters = commit_new(binding, count);
+    letters->epoch = epoch;
+    for (uint32_t i = 0; i < count; i++) {
+        struct item *item = binding->replayed;
+        binding->replayed = item->lane_next;
+        fill_taken(letters, i, item);
+    }
+    if (state_epoch_freeze(epoch, &letters->ops[count]))
+        letters->commit.ops_count++;
     FAILPOINT("replay.acked");
     submit(letters);
 }

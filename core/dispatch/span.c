@@ -18,6 +18,10 @@
  * One span is committed at a time; the next gets its end after that. What it writes meanwhile
  * is bounded: beyond AHEAD_BYTES nothing is sent that lies behind the end.
  *
+ * Dead letters that are sent again have no position: what they write is committed with their
+ * end. They read what others wrote, and these read what they write, so a batch of them is
+ * alone: all before it is durable, and nothing is sent until it is.
+ *
  * Of standard input there is no checkpoint: what is kept begins with nothing.
  */
 #include "base/mem.h"
@@ -46,8 +50,10 @@ struct state_epoch *span_epoch(struct cursor *cursor, const struct item *first)
     const struct stream_name *stream = &cursor->stream;
     struct state_epoch **epoch;
 
-    if (!cursor->binding->kept || cursor->replays)
+    if (!cursor->binding->kept)
         return NULL;
+    if (cursor->replays)
+        return state_epoch_new(cursor->binding->kept, stream->key, stream->source, stream->db);
     if (!cursor->span)
         begin(cursor);
     epoch = is_past_end(cursor, first) ? &cursor->span->next : &cursor->span->epoch;
@@ -69,12 +75,49 @@ static bool is_over_half(const struct binding *binding)
     return state_memory(binding->kept) >= AHEAD_BYTES / 2;
 }
 
+/* Dead letters may read what anything before them wrote: all that is durable then. */
+static bool is_quiet(const struct binding *binding)
+{
+    return binding->inflight == 0 && binding->replaying == 0 &&
+           state_memory(binding->kept) == 0;
+}
+
+/* Without it the span that was begun cannot end. */
+static bool is_needed(const struct cursor *cursor, const struct item *item)
+{
+    if (!cursor->span)
+        return false;
+    return cursor->span->end >= 0 ? item->ordinal <= cursor->span->end
+                                  : item->ordinal <= cursor->sent_ordinal;
+}
+
 bool span_may_send(const struct cursor *cursor, const struct item *item)
 {
-    if (!is_past_end(cursor, item) || state_memory(cursor->binding->kept) < AHEAD_BYTES)
+    struct binding *binding = cursor->binding;
+
+    if (!binding->kept)
         return true;
-    cursor->binding->ahead = true;
+    if (cursor->replays)
+        return is_quiet(binding);
+    if (binding->quiet_wanted > 0 || binding->replaying > 0)
+        return is_needed(cursor, item);
+    if (!is_past_end(cursor, item) || state_memory(binding->kept) < AHEAD_BYTES)
+        return true;
+    binding->ahead = true;
     return false;
+}
+
+void span_want_quiet(struct lane *lane, bool wants)
+{
+    struct binding *binding = lane->cursor->binding;
+
+    if (!binding->kept || !lane->cursor->replays || wants == lane->wants_quiet)
+        return;
+    lane->wants_quiet = wants;
+    if (wants)
+        binding->quiet_wanted++;
+    else
+        binding->quiet_wanted--;
 }
 
 bool span_is_large(const struct binding *binding)
@@ -84,7 +127,7 @@ bool span_is_large(const struct binding *binding)
 
 void span_wake(struct binding *binding)
 {
-    if (!binding->ahead || is_over_half(binding))
+    if (binding->quiet_wanted == 0 && (!binding->ahead || is_over_half(binding)))
         return;
     binding->ahead = false;
     binding_update_lanes(binding);
