@@ -34,8 +34,8 @@ struct command {
 extern const struct command command_run, command_status, command_top, command_check,
     command_plugins, command_explain, command_try, command_checkpoint_list,
     command_checkpoint_show, command_checkpoint_set, command_checkpoint_delete,
-    command_dead_letter_list, command_dead_letter_show, command_dead_letter_replay,
-    command_dead_letter_purge, command_backfill, command_spiegel_import, command_copy,
-    command_verify;
+    command_state_list, command_state_delete, command_dead_letter_list,
+    command_dead_letter_show, command_dead_letter_replay, command_dead_letter_purge,
+    command_backfill, command_spiegel_import, command_copy, command_verify;
 
 #endif

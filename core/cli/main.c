@@ -27,6 +27,8 @@ static const struct command *const commands[] = {
     &command_checkpoint_show,
     &command_checkpoint_set,
     &command_checkpoint_delete,
+    &command_state_list,
+    &command_state_delete,
     &command_dead_letter_list,
     &command_dead_letter_show,
     &command_dead_letter_replay,

@@ -37,6 +37,8 @@ static void instance_ready(void *ctx, const struct error *error)
     }
     binding->state = BINDING_RUNNING;
     binding->kept = instance_state(binding->instance);
+    if (binding->kept && binding->setup.options.commit_rows_kept > 0)
+        binding->setup.options.commit_rows = binding->setup.options.commit_rows_kept;
     log_info("rule started", LOG_C("rule", binding->setup.name),
              LOG_C("plugin", binding->setup.instance.plugin->descriptor.name));
     binding->setup.events->started(binding->setup.ctx);

@@ -46,6 +46,7 @@ struct binding_options {
     int64_t retry_min_ms, retry_max_ms;
     int64_t commit_ms;    /* checkpoints are committed this often                          */
     uint32_t commit_rows; /* or after so many settled rows                                 */
+    uint32_t commit_rows_kept; /* the same, of a plugin that keeps state; 0: as others      */
 };
 
 struct binding_events {

@@ -386,7 +386,8 @@ static const tr_option commit_options[] = {
      .min = 1,
      .max = 100000000,
      .offset = NO_OFFSET,
-     .help = "or after so many settled changes"},
+     .help = "or after so many settled changes; 100000 if the plugin keeps state and this is "
+             "not set"},
     {.name = NULL},
 };
 

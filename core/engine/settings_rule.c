@@ -217,6 +217,10 @@ static int64_t suited(const struct rule_settings *rule, const char *path, uint64
     return suits > 0 && !is_said(rule, path) ? (int64_t)suits : number(rule, path);
 }
 
+/* What a plugin keeps is written page by page: many rows share one. And rows that come again
+ * after a crash find it as it was before them. */
+enum { COMMIT_ROWS_KEPT = 100000 };
+
 static void take_binding(struct rule_settings *rule)
 {
     static const tr_plugin none;
@@ -236,6 +240,7 @@ static void take_binding(struct rule_settings *rule)
         .retry_max_ms = number(rule, "retry.max"),
         .commit_ms = number(rule, "commit.interval"),
         .commit_rows = (uint32_t)number(rule, "commit.rows"),
+        .commit_rows_kept = is_said(rule, "commit.rows") ? 0 : COMMIT_ROWS_KEPT,
     };
 }
 

@@ -151,11 +151,58 @@ int64_t state_sum(int64_t scope, tr_str key, tr_str value)
     return (int64_t)(sum >> 32);
 }
 
-/* Rows that are neighbours lie on one page: in order, each page is touched once. */
+/* An entry, and the first bytes in which keys differ as a number: to compare these is enough
+ * as a rule, and touches nothing else. */
+struct ordered {
+    uint64_t head;
+    const struct store_state_entry *entry;
+};
+
 static int by_key(const void *a, const void *b)
 {
-    return str_cmp(((const struct store_state_entry *)a)->key,
-                   ((const struct store_state_entry *)b)->key);
+    const struct ordered *one = a, *other = b;
+
+    if (one->head != other->head)
+        return one->head < other->head ? -1 : 1;
+    return str_cmp(one->entry->key, other->entry->key);
+}
+
+/* How many first bytes all keys share. */
+static size_t shared_start(const struct store_state *state)
+{
+    tr_str first = state->entries[0].key;
+    size_t shared = first.len;
+
+    for (size_t i = 1; i < state->count; i++) {
+        tr_str key = state->entries[i].key;
+        size_t same = 0;
+        while (same < shared && same < key.len && key.ptr[same] == first.ptr[same])
+            same++;
+        shared = same;
+    }
+    return shared;
+}
+
+static uint64_t head_of(tr_str key, size_t from)
+{
+    uint64_t head = 0;
+
+    for (size_t i = from; i < from + 8; i++)
+        head = head << 8 | (i < key.len ? (unsigned char)key.ptr[i] : 0);
+    return head;
+}
+
+/* Rows that are neighbours lie on one page: in order, each page is touched once. */
+static struct ordered *put_in_order(const struct store_state *state)
+{
+    struct ordered *order = mem_new_array(struct ordered, state->count);
+    size_t from = state->count > 0 ? shared_start(state) : 0;
+
+    for (size_t i = 0; i < state->count; i++)
+        order[i] = (struct ordered){head_of(state->entries[i].key, from), &state->entries[i]};
+    if (state->count > 1)
+        qsort(order, state->count, sizeof(*order), by_key);
+    return order;
 }
 
 /* How long the value is that stands there: whoever writes knows it as a rule. */
@@ -227,6 +274,7 @@ static int open_scope(struct sq *sq, tr_str binding, const struct store_state *s
 int state_put(struct sq *sq, tr_str binding, struct store_state *state)
 {
     struct store_scope scope;
+    struct ordered *order;
     int rc;
 
     state->more_entries = state->more_bytes = 0;
@@ -234,9 +282,10 @@ int state_put(struct sq *sq, tr_str binding, struct store_state *state)
     if (rc != SQLITE_OK)
         return rc;
     state->scope = scope.id;
-    qsort(state->entries, state->count, sizeof(*state->entries), by_key);
+    order = put_in_order(state);
     for (size_t i = 0; i < state->count && rc == SQLITE_OK; i++)
-        rc = write_entry(sq, state, &state->entries[i]);
+        rc = write_entry(sq, state, order[i].entry);
+    free(order);
     scope.entries += state->more_entries;
     scope.bytes += state->more_bytes;
     if (rc != SQLITE_OK)

@@ -30,7 +30,7 @@ struct store_state_entry {
 struct store_state {
     tr_str binding; /* of STORE_DROP_STATE only                                            */
     tr_str stream, source, db;
-    struct store_state_entry *entries; /* the store sorts them                             */
+    const struct store_state_entry *entries; /* in any order                               */
     size_t count;
     /* Filled in. */
     int64_t scope; /* its number                                                           */

@@ -9,7 +9,7 @@
 
 /* Pages, in KB, that a reader keeps. They are read anew after each commit, so more is no use.
  */
-static const char SQL_CACHE[] = "PRAGMA cache_size=-16000";
+static const char SQL_CACHE[] = "PRAGMA cache_size=-32000";
 
 static const char SQL_BEGIN[] = "BEGIN";
 static const char SQL_COMMIT[] = "COMMIT";

@@ -14,6 +14,7 @@
 #include <tailrace/ext/metrics.h>
 #include <tailrace/ext/position.h>
 #include <tailrace/ext/secrets.h>
+#include <tailrace/ext/state.h>
 #include <tailrace/ext/template.h>
 #include <tailrace/ext/timer.h>
 #include <tailrace/plugin.h>
@@ -245,6 +246,29 @@ AT(tr_secrets, password, 8, 8);
 AT(tr_secrets, resolve, 16, 8);
 SIZE(tr_secrets, 24);
 
+/* <tailrace/ext/state.h> */
+AT(tr_state_stream, size, 0, 4);
+AT(tr_state_stream, source, 8, 16);
+AT(tr_state_stream, db, 24, 16);
+AT(tr_state_stream, stream, 40, 16);
+SIZE(tr_state_stream, 56);
+
+AT(tr_state_usage, size, 0, 4);
+AT(tr_state_usage, entries, 8, 8);
+AT(tr_state_usage, bytes, 16, 8);
+AT(tr_state_usage, bytes_max, 24, 8);
+SIZE(tr_state_usage, 32);
+
+AT(tr_state, size, 0, 4);
+AT(tr_state, get, 8, 8);
+AT(tr_state, put, 16, 8);
+AT(tr_state, remove, 24, 8);
+AT(tr_state, scan, 32, 8);
+AT(tr_state, streams, 40, 8);
+AT(tr_state, drop, 48, 8);
+AT(tr_state, usage, 56, 8);
+SIZE(tr_state, 64);
+
 /* <tailrace/ext/template.h> */
 AT(tr_template_api, size, 0, 4);
 AT(tr_template_api, compile, 8, 8);
@@ -311,6 +335,10 @@ IS(TR_ENOSYS, -2);
 IS(TR_ESTALE, -3);
 IS(TR_ENOENT, -4);
 IS(TR_EAGAIN, -5);
+
+/* <tailrace/ext/state.h> */
+IS(TR_STATE_KEY_BYTES, 1024);
+IS(TR_STATE_VALUE_BYTES, 16 << 20);
 
 /* <tailrace/option.h> */
 IS(TR_TYPE_STRING, 1);
