@@ -27,12 +27,12 @@ static void add_value(tr_self *self, struct group *group, uint32_t i, struct par
     char cell[3];
     bool is_full = tally->others > 0 || tally->kept >= (uint64_t)self->options.max_values;
 
-    part->is_other = is_full && state_counted(self, group, i, bytes) == 0;
+    part->is_other = is_full && entry_counted(self, group, i, bytes) == 0;
     if (part->is_other) {
         tally->others++;
-        state_cell(bytes, cell);
-        state_count(self, group, i, KIND_CELL, tr_str_n(cell, sizeof(cell)), 1);
-    } else if (state_count(self, group, i, KIND_VALUE, bytes, 1) == 1) {
+        entry_cell(bytes, cell);
+        entry_count(self, group, i, KIND_CELL, tr_str_n(cell, sizeof(cell)), 1);
+    } else if (entry_count(self, group, i, KIND_VALUE, bytes, 1) == 1) {
         tally->kept++;
     }
 }
@@ -46,9 +46,9 @@ static void take_value(tr_self *self, struct group *group, uint32_t i, const str
 
     if (part->is_other) {
         tally->others--;
-        state_cell(bytes, cell);
-        state_count(self, group, i, KIND_CELL, tr_str_n(cell, sizeof(cell)), -1);
-    } else if (state_count(self, group, i, KIND_VALUE, bytes, -1) == 0) {
+        entry_cell(bytes, cell);
+        entry_count(self, group, i, KIND_CELL, tr_str_n(cell, sizeof(cell)), -1);
+    } else if (entry_count(self, group, i, KIND_VALUE, bytes, -1) == 0) {
         tally->kept--;
     }
 }
@@ -59,7 +59,7 @@ static void order_number(tr_self *self, struct group *group, uint32_t i, double 
     struct value value;
 
     value_of_number(&value, number);
-    state_count(self, group, i, KIND_ORDER, tr_str_n(value.bytes + 1, 8), step);
+    entry_count(self, group, i, KIND_ORDER, tr_str_n(value.bytes + 1, 8), step);
 }
 
 static bool sum_number(struct tally *tally, uint32_t keeps, double number, int sign)
@@ -133,7 +133,7 @@ static void read_before(tr_self *self, bool *ret_is_kept)
     tr_str kept;
 
     self->before.is_there = false;
-    *ret_is_kept = state_get(self, &kept);
+    *ret_is_kept = entry_get(self, &kept);
     if (*ret_is_kept && !part_read(self, &self->before, kept, self->stream->generation))
         self->trouble = self->before.bytes.failed ? TR_EAGAIN : TR_FATAL;
 }
@@ -167,7 +167,7 @@ static void apply(tr_self *self, const tr_batch *batch, const tr_change *change)
     struct group *group = NULL;
     bool is_kept;
 
-    state_key_document(self, change->id);
+    entry_key_document(self, change->id);
     read_before(self, &is_kept);
     if (self->trouble == TR_OK && !part_make(self, batch, change))
         self->trouble = TR_EAGAIN;
@@ -183,12 +183,12 @@ static void apply(tr_self *self, const tr_batch *batch, const tr_change *change)
     }
     if (self->trouble == TR_OK)
         group = replace(self, group);
-    state_key_document(self, change->id);
+    entry_key_document(self, change->id);
     if (after->is_there && group) {
         part_write(self, after, stream->generation, group->id, &self->record);
-        state_put(self, tr_text_str(&self->record));
+        entry_put(self, tr_text_str(&self->record));
     } else if (is_kept) {
-        state_remove(self);
+        entry_remove(self);
     }
 }
 
@@ -202,16 +202,16 @@ static void write_groups(tr_self *self)
     while ((group = self->dirty)) {
         self->dirty = group->next_dirty;
         group->is_dirty = false;
-        state_key_group(self, stream->generation, group->id);
+        entry_key_group(self, stream->generation, group->id);
         if (group->documents == 0) {
-            state_remove(self);
+            entry_remove(self);
             group_free(self, group);
             continue;
         }
         group_write(self, group, &self->record);
         if (self->record.failed)
             self->trouble = TR_EAGAIN;
-        state_put(self, tr_text_str(&self->record));
+        entry_put(self, tr_text_str(&self->record));
     }
 }
 
@@ -260,7 +260,7 @@ tr_status apply_batch(tr_self *self, const tr_batch *batch, tr_outcome *outcome)
                          "it again by itself; start again by tailrace backfill");
     for (uint32_t i = 0; i < batch->count && self->trouble == TR_OK; i++)
         apply(self, batch, tr_batch_at(batch, i));
-    state_sweep(self, self->stream);
+    entry_sweep(self, self->stream);
     is_news = is_news || self->dirty;
     if (self->trouble == TR_OK)
         write_groups(self);

@@ -54,7 +54,7 @@ static void take_hash(struct census *census, tr_str value)
 {
     char cell[3];
 
-    state_cell(value, cell);
+    entry_cell(value, cell);
     take_cell(census, cell);
 }
 
@@ -118,9 +118,9 @@ struct census *census_new(tr_self *self, const struct total *total, unsigned mea
         uint64_t others = group->tallies[measure].others;
 
         census->uncounted += others;
-        if (!state_each(self, group, measure, KIND_VALUE, false, take_value, census) ||
+        if (!entry_each(self, group, measure, KIND_VALUE, false, take_value, census) ||
             (others > 0 &&
-             !state_each(self, group, measure, KIND_CELL, false, take_counted_cell, census)))
+             !entry_each(self, group, measure, KIND_CELL, false, take_counted_cell, census)))
             census->failed = true;
     }
     if (census->failed) {

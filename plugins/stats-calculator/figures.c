@@ -58,7 +58,7 @@ static bool show_extreme(struct show *it, enum figure figure)
     for (; group; group = group->next) {
         double of_group = NAN;
 
-        if (!state_each(it->self, group, it->at, KIND_ORDER, is_max, take_first, &of_group))
+        if (!entry_each(it->self, group, it->at, KIND_ORDER, is_max, take_first, &of_group))
             return false;
         found = is_max ? fmax(found, of_group) : fmin(found, of_group);
     }

@@ -100,9 +100,13 @@ tr_status publish_begin(tr_self *self, tr_error *error)
 
     if (status == TR_OK && options->url)
         status = self->http->client_new(self->host, &http, &self->client, error);
-    if (status == TR_OK)
-        publish_want(self);
-    return status;
+    if (status != TR_OK)
+        return status;
+    /* Figures of nothing are no news before all has been read. */
+    self->publisher.is_wanted = true;
+    if (self->streams.count > 0)
+        wait_for(self, options->wait_ms);
+    return TR_OK;
 }
 
 tr_status publish_flush(tr_self *self)

@@ -8,7 +8,7 @@
  *     value.c number.c    values of fields;  exact.c round.c  sums without error;  sketch.c
  *                         quantiles: what one value is, and what many are together
  *     part.c              what a document adds to the figures, and how that is kept
- *     state.c             tr.state/1: keys, and counts that are kept by value
+ *     entry.c             tr.state/1: keys, and counts that are kept by value
  *     stream.c            streams: which are there, what is loaded of them at a start
  *     begin.c             where a stream is read from, tr.position/1
  *     group.c             groups of a stream, and the totals over all streams
@@ -257,32 +257,32 @@ void part_write(const tr_self *self, const struct contribution *it, uint16_t gen
                 uint32_t group_id, tr_text *out);
 bool part_read(const tr_self *self, struct contribution *it, tr_str bytes, uint16_t generation);
 
-/* state.c: all of them do nothing once self->trouble is set, and set it. [worker] */
+/* entry.c: all of them do nothing once self->trouble is set, and set it. [worker] */
 enum { KIND_GROUP = 'g', KIND_ORDER = 'o', KIND_VALUE = 'v', KIND_CELL = 'h' };
 enum { CELL_BITS = 11, CELLS = 1 << CELL_BITS, CELL_RANKS = 64 - CELL_BITS + 1 };
 /* Into self->key. */
-void state_key_document(tr_self *self, tr_str id);
-void state_key_group(tr_self *self, uint16_t generation, uint32_t id);
-void state_key_counted(tr_self *self, const struct group *group, unsigned measure, char kind,
+void entry_key_document(tr_self *self, tr_str id);
+void entry_key_group(tr_self *self, uint16_t generation, uint32_t id);
+void entry_key_counted(tr_self *self, const struct group *group, unsigned measure, char kind,
                        tr_str value);
-bool state_get(tr_self *self, tr_str *ret_value);
-void state_put(tr_self *self, tr_str value);
-void state_remove(tr_self *self);
+bool entry_get(tr_self *self, tr_str *ret_value);
+void entry_put(tr_self *self, tr_str value);
+void entry_remove(tr_self *self);
 /* How often the value is there now; `step` is 1 or -1. */
-uint64_t state_count(tr_self *self, const struct group *group, unsigned measure, char kind,
+uint64_t entry_count(tr_self *self, const struct group *group, unsigned measure, char kind,
                      tr_str value, int step);
-uint64_t state_counted(tr_self *self, const struct group *group, unsigned measure,
+uint64_t entry_counted(tr_self *self, const struct group *group, unsigned measure,
                        tr_str value);
 /* The cell of an estimate that a value falls into: three bytes. */
-void state_cell(tr_str value, char ret_cell[3]);
+void entry_cell(tr_str value, char ret_cell[3]);
 /* Calls `each` for what was counted of a kind, in order, until it returns false. */
-bool state_each(tr_self *self, const struct group *group, unsigned measure, char kind,
+bool entry_each(tr_self *self, const struct group *group, unsigned measure, char kind,
                 bool backwards, bool (*each)(void *user, tr_str value, uint64_t count),
                 void *user);
 /* Removes some of what generations before have left behind. */
-void state_sweep(tr_self *self, struct stream *stream);
+void entry_sweep(tr_self *self, struct stream *stream);
 /* What begins behind all keys of those before: the least key of a generation. */
-void state_key_generation(tr_self *self, uint16_t generation);
+void entry_key_generation(tr_self *self, uint16_t generation);
 
 /* stream.c [worker] */
 tr_status streams_load(tr_self *self, tr_error *error);

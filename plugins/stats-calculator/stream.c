@@ -167,7 +167,7 @@ static tr_status load_groups(tr_self *self, struct stream *stream)
     tr_status status;
 
     tr_text_clear(to);
-    state_key_group(self, stream->generation, 0);
+    entry_key_group(self, stream->generation, 0);
     self->key.len -= 4;
     tr_text_add(to, tr_text_str(&self->key));
     if (self->key.failed || to->failed)
@@ -280,7 +280,7 @@ bool stream_write(tr_self *self, struct stream *stream)
     tr_text_add(&self->key, TR_STR("m"));
     if (record->failed)
         self->trouble = TR_EAGAIN;
-    state_put(self, tr_text_str(record));
+    entry_put(self, tr_text_str(record));
     stream->is_written = true;
     stream->is_stale = false;
     return true;

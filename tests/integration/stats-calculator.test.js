@@ -296,7 +296,7 @@ test('a place that cannot be written to holds nothing up', async (t) => {
     await couch.delete(reports);
     const daemon = site.start();
     await daemon.waitForLog(/figures are not published/);
-    assert.equal(page().documents, 3);
+    await waitFor(() => page().documents === 3, 'the file');
     await couch.put(reports);
     await waitFor(async () => (await document())?.stats?.documents === 3, 'the document');
     assert.equal((await daemon.stop()).code, 0);

@@ -27,7 +27,7 @@ static void add_ordered(tr_text *out, uint64_t value, size_t len)
     tr_text_add(out, tr_str_n(bytes, len));
 }
 
-void state_key_document(tr_self *self, tr_str id)
+void entry_key_document(tr_self *self, tr_str id)
 {
     tr_text *key = &self->key;
 
@@ -44,24 +44,24 @@ void state_key_document(tr_self *self, tr_str id)
     }
 }
 
-void state_key_generation(tr_self *self, uint16_t generation)
+void entry_key_generation(tr_self *self, uint16_t generation)
 {
     tr_text_clear(&self->key);
     tr_text_add(&self->key, TR_STR("x"));
     add_ordered(&self->key, generation, 2);
 }
 
-void state_key_group(tr_self *self, uint16_t generation, uint32_t id)
+void entry_key_group(tr_self *self, uint16_t generation, uint32_t id)
 {
-    state_key_generation(self, generation);
+    entry_key_generation(self, generation);
     tr_text_add(&self->key, TR_STR("g"));
     add_ordered(&self->key, id, 4);
 }
 
-void state_key_counted(tr_self *self, const struct group *group, unsigned measure, char kind,
+void entry_key_counted(tr_self *self, const struct group *group, unsigned measure, char kind,
                        tr_str value)
 {
-    state_key_generation(self, group->stream->generation);
+    entry_key_generation(self, group->stream->generation);
     tr_text_add(&self->key, tr_str_n(&kind, 1));
     add_ordered(&self->key, group->id, 4);
     add_ordered(&self->key, measure, 1);
@@ -84,7 +84,7 @@ static void note(tr_self *self, tr_status status)
         self->trouble = status;
 }
 
-bool state_get(tr_self *self, tr_str *ret_value)
+bool entry_get(tr_self *self, tr_str *ret_value)
 {
     tr_status status;
 
@@ -97,14 +97,14 @@ bool state_get(tr_self *self, tr_str *ret_value)
     return status == TR_OK;
 }
 
-void state_put(tr_self *self, tr_str value)
+void entry_put(tr_self *self, tr_str value)
 {
     if (is_well(self))
         note(self,
              self->state->put(self->host, self->batch->ticket, tr_text_str(&self->key), value));
 }
 
-void state_remove(tr_self *self)
+void entry_remove(tr_self *self)
 {
     if (is_well(self))
         note(self,
@@ -124,39 +124,39 @@ static uint64_t get_count(tr_self *self)
 {
     tr_str value;
 
-    return state_get(self, &value) ? count_of(value) : 0;
+    return entry_get(self, &value) ? count_of(value) : 0;
 }
 
-uint64_t state_counted(tr_self *self, const struct group *group, unsigned measure, tr_str value)
+uint64_t entry_counted(tr_self *self, const struct group *group, unsigned measure, tr_str value)
 {
-    state_key_counted(self, group, measure, KIND_VALUE, value);
+    entry_key_counted(self, group, measure, KIND_VALUE, value);
     return get_count(self);
 }
 
-uint64_t state_count(tr_self *self, const struct group *group, unsigned measure, char kind,
+uint64_t entry_count(tr_self *self, const struct group *group, unsigned measure, char kind,
                      tr_str value, int step)
 {
     uint64_t count;
 
-    state_key_counted(self, group, measure, kind, value);
+    entry_key_counted(self, group, measure, kind, value);
     count = get_count(self);
     if (step > 0)
         count++;
     else if (count > 0)
         count--;
     if (count == 0) {
-        state_remove(self);
+        entry_remove(self);
     } else {
         tr_text_clear(&self->record);
         bytes_add_count(&self->record, count);
         if (self->record.failed)
             note(self, TR_EAGAIN);
-        state_put(self, tr_text_str(&self->record));
+        entry_put(self, tr_text_str(&self->record));
     }
     return count;
 }
 
-void state_cell(tr_str value, char ret_cell[3])
+void entry_cell(tr_str value, char ret_cell[3])
 {
     uint64_t hash = value_hash(value), rest = hash << CELL_BITS;
     int rank = rest ? __builtin_clzll(rest) + 1 : CELL_RANKS;
@@ -188,14 +188,14 @@ static void step_behind(tr_text *key)
         key->ptr[key->len - 1]++;
 }
 
-bool state_each(tr_self *self, const struct group *group, unsigned measure, char kind,
+bool entry_each(tr_self *self, const struct group *group, unsigned measure, char kind,
                 bool backwards, bool (*each)(void *user, tr_str value, uint64_t count),
                 void *user)
 {
     struct counting it = {.each = each, .user = user};
     tr_text *to = &self->record;
 
-    state_key_counted(self, group, measure, kind, tr_str_n(NULL, 0));
+    entry_key_counted(self, group, measure, kind, tr_str_n(NULL, 0));
     it.prefix = self->key.len;
     tr_text_clear(to);
     tr_text_add(to, tr_text_str(&self->key));
@@ -221,7 +221,7 @@ static int32_t gather(void *user, tr_str key, tr_str value)
     return ++sweep->count < SWEEP_MOST && !sweep->keys->failed;
 }
 
-void state_sweep(tr_self *self, struct stream *stream)
+void entry_sweep(tr_self *self, struct stream *stream)
 {
     struct sweep sweep = {.keys = &self->record};
     struct reader keys;
@@ -229,7 +229,7 @@ void state_sweep(tr_self *self, struct stream *stream)
     if (stream->is_swept || self->trouble != TR_OK)
         return;
     tr_text_clear(sweep.keys);
-    state_key_generation(self, stream->generation);
+    entry_key_generation(self, stream->generation);
     note(self, self->state->scan(self->host, tr_str_c(stream->name), TR_STR("x"),
                                  tr_text_str(&self->key), 0, gather, &sweep));
     if (sweep.keys->failed)
@@ -238,7 +238,7 @@ void state_sweep(tr_self *self, struct stream *stream)
     for (uint32_t i = 0; i < sweep.count && self->trouble == TR_OK; i++) {
         tr_text_clear(&self->key);
         tr_text_add(&self->key, read_text(&keys));
-        state_remove(self);
+        entry_remove(self);
     }
     stream->is_swept = sweep.count < SWEEP_MOST;
 }
