@@ -219,15 +219,14 @@ static tr_status load_quantiles(const struct loader *it)
     options->quantiles = calloc(options->quantiles_count, sizeof(double));
     if (!options->quantiles)
         return no_memory(it);
-    for (uint32_t i = 0; i < options->quantiles_count; i++)
-        options->quantiles[i] = count == 0                        ? usual[i]
-                                : get(it, "quantiles", i, &value) ? value.f
-                                                                  : 0;
-    for (uint32_t i = 0; i < options->quantiles_count; i++)
-        if (!(options->quantiles[i] >= 0 && options->quantiles[i] <= 1))
+    if (count == 0)
+        memcpy(options->quantiles, usual, sizeof(usual));
+    for (uint32_t i = 0; i < count && get(it, "quantiles", i, &value); i++) {
+        if (!(value.f >= 0 && value.f <= 1))
             return tr_fail(it->error, TR_EINVAL,
-                           "quantiles: %g is not between 0 and 1; the median is 0.5",
-                           options->quantiles[i]);
+                           "quantiles: %g is not between 0 and 1; the median is 0.5", value.f);
+        options->quantiles[i] = value.f;
+    }
     return TR_OK;
 }
 
