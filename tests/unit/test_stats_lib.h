@@ -19,6 +19,12 @@
 
 const tr_plugin *tr_plugin_v1(void);
 
+/* Options that publish to where nothing can: the tests ask for the page. */
+#define FILE_ONLY "publish: { file = \"/nonexistent/stats.json\"; };"
+
+/* Behind the number of a revision. */
+#define REV "11111111111111111111111111111111"
+
 /* ---- the state of a stream ---- */
 
 struct pair {
