@@ -78,7 +78,7 @@ bool couch_is_own(const tr_self *self, tr_str db, tr_str id)
 
 static void fail(tr_self *self, const char *what, const tr_http_response *response)
 {
-    char why[COUCH_WHY], shown[120];
+    char why[WHY_BYTES], shown[120];
     tr_str reason = tr_scan_find(response->body, "reason");
 
     if (response->status == 0)

@@ -42,7 +42,7 @@ static bool write_beside(const tr_self *self, const char *beside)
     return is_written;
 }
 
-const char *file_write(const tr_self *self, char why[COUCH_WHY])
+const char *file_write(const tr_self *self, char why[WHY_BYTES])
 {
     const char *file = self->options.file;
     tr_text beside = {0};
@@ -55,7 +55,7 @@ const char *file_write(const tr_self *self, char why[COUCH_WHY])
     errno = ENOMEM;
     is_written = name && write_beside(self, name) && rename(name, file) == 0;
     if (!is_written)
-        snprintf(why, COUCH_WHY, "%.150s cannot be written: %s", file, strerror(errno));
+        snprintf(why, WHY_BYTES, "%.150s cannot be written: %s", file, strerror(errno));
     tr_text_fini(&beside);
     return is_written ? NULL : why;
 }

@@ -64,7 +64,7 @@ void publish_done(tr_self *self, const char *why)
 static void publish_now(tr_self *self)
 {
     struct publisher *publisher = &self->publisher;
-    char why[COUCH_WHY];
+    char why[WHY_BYTES];
 
     if (publisher->request != 0 || !publisher->is_wanted)
         return;

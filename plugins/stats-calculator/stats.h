@@ -348,7 +348,7 @@ void publish_end(tr_self *self);
 void publish_done(tr_self *self, const char *why);
 
 /* couch.c [worker] */
-enum { COUCH_WHY = 256 };
+enum { WHY_BYTES = 256 };
 void couch_send(tr_self *self);
 /* http(s)://HOST/DATABASE; `ret_db` is the database's name, to be freed. [control] */
 tr_status couch_check(const char *url, char **ret_db, tr_error *error);
@@ -357,7 +357,7 @@ bool couch_is_own(const tr_self *self, tr_str db, tr_str id);
 
 /* file.c [worker] */
 /* NULL: it is written; or else why not. */
-const char *file_write(const tr_self *self, char why[COUCH_WHY]);
+const char *file_write(const tr_self *self, char why[WHY_BYTES]);
 
 /* series.c: tr.metrics/1; all do nothing if figures are not to be shown there. [worker] */
 tr_status series_begin(tr_self *self, tr_error *error);

@@ -12,7 +12,8 @@ const { test, before, after } = require('node:test');
 const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
-const { startTestServer, sleep, waitFor } = require('../lib/couch');
+const { startTestServer, sleep, uniqueDb, waitFor } = require('../lib/couch');
+const { tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { dbOf, makeFilled, names, put, putLeaves, remove, replaceDb } = require('./lib/docs');
 const { assertField, assertGroups, allDocs } = require('./lib/stats');
@@ -182,6 +183,33 @@ test('totals are of all databases; one that was made again counts anew', async (
     assert.equal(figures.databases, 2);
     assert.equal(figures.documents, 16);
     assertField(figures.figures.v, await docs(), 'v');
+});
+
+test('a database that is gone counts until its checkpoint is deleted', async (t) => {
+    const name = uniqueDb();
+    const one = await makeFilled(couch, 3, { name: `${name}_1`, make: () => ({ v: 1 }) });
+    await makeFilled(couch, 4, { name: `${name}_2`, make: () => ({ v: 1 }) });
+    const { site, once } = await statsSite(t, `^${name}_`, { stats: [figuresOf('v', ['sum'])] });
+    assert.equal((await once()).figures.figures.v.sum, 7);
+    await couch.removeDb(one.where);
+    assert.equal((await once()).figures.figures.v.sum, 7);
+    const forget = await tailrace(site.args('checkpoint', 'delete', 'r', one.db));
+    assert.equal(forget.code, 0, forget.stderr);
+    assert.equal((await once()).figures.figures.v.sum, 4);
+});
+
+test('a rule that begins again counts again', async (t) => {
+    const { where, db } = await makeFilled(couch, 30, { make: (id) => ({ v: +id.slice(4) }) });
+    const { site, page } = await statsSite(t, [db], { stats: [figuresOf('v')] });
+    const daemon = site.start();
+    const isCounted = () => fs.existsSync(path.join(site.dir, 'figures.json')) && page();
+    await waitFor(() => isCounted()?.documents === 30, 'all documents');
+    await site.command(['backfill', 'r']);
+    await daemon.waitForLog(/begins again/);
+    await put(couch, where, 'more', { v: 0.5 });
+    await waitFor(() => page().documents === 31, 'the document after it');
+    assert.equal((await daemon.stop()).code, 0);
+    assertField(page().figures.v, await allDocs(couch, where), 'v');
 });
 
 test('other options read everything again', async (t) => {
