@@ -44,7 +44,7 @@ void entry_key_document(tr_self *self, tr_str id)
     }
 }
 
-void entry_key_generation(tr_self *self, uint16_t generation)
+static void key_generation(tr_self *self, uint16_t generation)
 {
     tr_text_clear(&self->key);
     tr_text_add(&self->key, TR_STR("x"));
@@ -53,15 +53,17 @@ void entry_key_generation(tr_self *self, uint16_t generation)
 
 void entry_key_group(tr_self *self, uint16_t generation, uint32_t id)
 {
-    entry_key_generation(self, generation);
-    tr_text_add(&self->key, TR_STR("g"));
+    const char kind = KIND_GROUP;
+
+    key_generation(self, generation);
+    tr_text_add(&self->key, tr_str_n(&kind, 1));
     add_ordered(&self->key, id, 4);
 }
 
-void entry_key_counted(tr_self *self, const struct group *group, unsigned measure, char kind,
-                       tr_str value)
+static void key_counted(tr_self *self, const struct group *group, unsigned measure, char kind,
+                        tr_str value)
 {
-    entry_key_generation(self, group->stream->generation);
+    key_generation(self, group->stream->generation);
     tr_text_add(&self->key, tr_str_n(&kind, 1));
     add_ordered(&self->key, group->id, 4);
     add_ordered(&self->key, measure, 1);
@@ -129,7 +131,7 @@ static uint64_t get_count(tr_self *self)
 
 uint64_t entry_counted(tr_self *self, const struct group *group, unsigned measure, tr_str value)
 {
-    entry_key_counted(self, group, measure, KIND_VALUE, value);
+    key_counted(self, group, measure, KIND_VALUE, value);
     return get_count(self);
 }
 
@@ -138,7 +140,7 @@ uint64_t entry_count(tr_self *self, const struct group *group, unsigned measure,
 {
     uint64_t count;
 
-    entry_key_counted(self, group, measure, kind, value);
+    key_counted(self, group, measure, kind, value);
     count = get_count(self);
     if (step > 0)
         count++;
@@ -195,7 +197,7 @@ bool entry_each(tr_self *self, const struct group *group, unsigned measure, char
     struct counting it = {.each = each, .user = user};
     tr_text *to = &self->record;
 
-    entry_key_counted(self, group, measure, kind, tr_str_n(NULL, 0));
+    key_counted(self, group, measure, kind, tr_str_n(NULL, 0));
     it.prefix = self->key.len;
     tr_text_clear(to);
     tr_text_add(to, tr_text_str(&self->key));
@@ -229,7 +231,7 @@ void entry_sweep(tr_self *self, struct stream *stream)
     if (stream->is_swept || self->trouble != TR_OK)
         return;
     tr_text_clear(sweep.keys);
-    entry_key_generation(self, stream->generation);
+    key_generation(self, stream->generation);
     note(self, self->state->scan(self->host, tr_str_c(stream->name), TR_STR("x"),
                                  tr_text_str(&self->key), 0, gather, &sweep));
     if (sweep.keys->failed)

@@ -44,7 +44,7 @@ static void pack_rev(tr_text *out, tr_str rev)
     tr_text_add(out, is_plain ? tr_str_n(bytes, sizeof(bytes)) : rev);
 }
 
-bool part_take_rev(struct contribution *it, tr_str rev)
+static bool take_rev(struct contribution *it, tr_str rev)
 {
     tr_text_clear(&it->bytes);
     /* And room for what else comes, so that slices stay where they are. */
@@ -157,7 +157,7 @@ bool part_make(tr_self *self, const tr_batch *batch, const tr_change *change)
     struct contribution *it = &self->after;
 
     it->is_there = false;
-    if (!part_take_rev(it, change->rev))
+    if (!take_rev(it, change->rev))
         return false;
     if (!counts(self, batch, change))
         return true;

@@ -251,48 +251,6 @@ static tr_status load_publish(const struct loader *it)
     return TR_OK;
 }
 
-tr_status settings_load(tr_self *self, const tr_config *config, tr_error *error)
-{
-    static tr_status (*const parts[])(const struct loader *) = {
-        load_measures, load_groups, load_time, load_where, load_quantiles, load_publish};
-    struct loader it = {
-        .host = self->host, .config = config, .error = error, .options = &self->options};
-    tr_status status = tr_bind(self->host, config, stats_options, OPTIONS_COUNT, &self->options,
-                               error);
-
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && status == TR_OK; i++)
-        status = parts[i](&it);
-    if (status == TR_OK && !settings_fingerprint(&self->options, &self->fingerprint))
-        status = no_memory(&it);
-    return status;
-}
-
-static void free_texts(char **texts, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        free(texts[i]);
-    free(texts);
-}
-
-void settings_free(struct options *options)
-{
-    for (uint32_t i = 0; i < options->measures_count; i++)
-        tr_unbind(measure_options, MEASURE_OPTIONS, &options->measures[i]);
-    for (uint32_t i = 0; i < options->where_count; i++) {
-        tr_unbind(condition_options, CONDITION_OPTIONS, &options->where[i]);
-        free_texts(options->where[i].values, options->where[i].values_count);
-    }
-    free(options->measures);
-    free(options->where);
-    free(options->quantiles);
-    free(options->own_db);
-    free_texts(options->group_by, options->group_by_count);
-    tr_unbind(time_options, TIME_OPTIONS, options);
-    tr_unbind(publish_options, PUBLISH_OPTIONS, options);
-    tr_unbind(stats_options, OPTIONS_COUNT, options);
-    *options = (struct options){0};
-}
-
 /* ---- the fingerprint ---- */
 
 static void add_text(tr_text *out, const char *text)
@@ -302,7 +260,7 @@ static void add_text(tr_text *out, const char *text)
 }
 
 /* What is shown of what is counted, and the bounds, do not matter to what was counted. */
-bool settings_fingerprint(const struct options *options, uint64_t *ret_fingerprint)
+static bool take_fingerprint(const struct options *options, uint64_t *ret_fingerprint)
 {
     tr_text text = {0};
     bool is_whole;
@@ -331,4 +289,48 @@ bool settings_fingerprint(const struct options *options, uint64_t *ret_fingerpri
         *ret_fingerprint = value_hash(tr_text_str(&text));
     tr_text_fini(&text);
     return is_whole;
+}
+
+/* ---- all ---- */
+
+tr_status settings_load(tr_self *self, const tr_config *config, tr_error *error)
+{
+    static tr_status (*const parts[])(const struct loader *) = {
+        load_measures, load_groups, load_time, load_where, load_quantiles, load_publish};
+    struct loader it = {
+        .host = self->host, .config = config, .error = error, .options = &self->options};
+    tr_status status = tr_bind(self->host, config, stats_options, OPTIONS_COUNT, &self->options,
+                               error);
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && status == TR_OK; i++)
+        status = parts[i](&it);
+    if (status == TR_OK && !take_fingerprint(&self->options, &self->fingerprint))
+        status = no_memory(&it);
+    return status;
+}
+
+static void free_texts(char **texts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+void settings_free(struct options *options)
+{
+    for (uint32_t i = 0; i < options->measures_count; i++)
+        tr_unbind(measure_options, MEASURE_OPTIONS, &options->measures[i]);
+    for (uint32_t i = 0; i < options->where_count; i++) {
+        tr_unbind(condition_options, CONDITION_OPTIONS, &options->where[i]);
+        free_texts(options->where[i].values, options->where[i].values_count);
+    }
+    free(options->measures);
+    free(options->where);
+    free(options->quantiles);
+    free(options->own_db);
+    free_texts(options->group_by, options->group_by_count);
+    tr_unbind(time_options, TIME_OPTIONS, options);
+    tr_unbind(publish_options, PUBLISH_OPTIONS, options);
+    tr_unbind(stats_options, OPTIONS_COUNT, options);
+    *options = (struct options){0};
 }

@@ -141,7 +141,6 @@ struct total {
 /* A stream with state, or whose first batch is under way. */
 struct stream {
     struct link link, place; /* by name, and by source and database                          */
-    tr_self *self;
     char *name, *source, *db;
     char *began; /* the seq that it was first read from; NULL: nobody knows                  */
     struct group **groups; /* by id; holes                                                   */
@@ -231,8 +230,6 @@ extern const char *const figure_names[];
 /* settings.c [control] */
 tr_status settings_load(tr_self *self, const tr_config *config, tr_error *error);
 void settings_free(struct options *options);
-/* False: no memory. */
-bool settings_fingerprint(const struct options *options, uint64_t *ret_fingerprint);
 
 /* bucket.c */
 bool bucket_parse(const char *text, struct bucket *ret_bucket);
@@ -249,7 +246,6 @@ void bucket_show(int64_t time, tr_text *out);
 /* part.c */
 /* Makes self->after of a change; is_there is false if it adds nothing. False: no memory. */
 bool part_make(tr_self *self, const tr_batch *batch, const tr_change *change);
-bool part_take_rev(struct contribution *it, tr_str rev);
 /* Whether a change of this (packed) revision was replaced by what was counted. */
 bool part_is_older(tr_str rev, tr_str counted);
 /* self->after with the group's id, and self->before from bytes. */
@@ -263,8 +259,6 @@ enum { CELL_BITS = 11, CELLS = 1 << CELL_BITS, CELL_RANKS = 64 - CELL_BITS + 1 }
 /* Into self->key. */
 void entry_key_document(tr_self *self, tr_str id);
 void entry_key_group(tr_self *self, uint16_t generation, uint32_t id);
-void entry_key_counted(tr_self *self, const struct group *group, unsigned measure, char kind,
-                       tr_str value);
 bool entry_get(tr_self *self, tr_str *ret_value);
 void entry_put(tr_self *self, tr_str value);
 void entry_remove(tr_self *self);
@@ -281,13 +275,10 @@ bool entry_each(tr_self *self, const struct group *group, unsigned measure, char
                 void *user);
 /* Removes some of what generations before have left behind. */
 void entry_sweep(tr_self *self, struct stream *stream);
-/* What begins behind all keys of those before: the least key of a generation. */
-void entry_key_generation(tr_self *self, uint16_t generation);
 
 /* stream.c [worker] */
 tr_status streams_load(tr_self *self, tr_error *error);
 void streams_free(tr_self *self);
-struct stream *stream_find(const tr_self *self, tr_str name);
 /* The stream, made if it is new; an incarnation before it is dropped. NULL: trouble. */
 struct stream *stream_of(tr_self *self, tr_str source, tr_str db, tr_str name);
 /* Forgets and loads it again: what memory has of it is not what the state has. */
@@ -304,8 +295,9 @@ struct group *group_of(tr_self *self, struct stream *stream, tr_str key);
 struct group *group_by_id(const struct stream *stream, uint32_t id);
 /* One that was written with this id; NULL: no memory. */
 struct group *group_new(tr_self *self, struct stream *stream, tr_str key, uint32_t id);
-void group_free_all(tr_self *self, struct stream *stream);
 void group_free(tr_self *self, struct group *group);
+void group_free_all(tr_self *self, struct stream *stream);
+/* It is to be written with the batch in hand. */
 void group_soil(tr_self *self, struct group *group);
 void group_write(tr_self *self, const struct group *group, tr_text *out);
 /* False: no memory, or reader->failed. */

@@ -63,7 +63,7 @@ void streams_free(tr_self *self)
     table_fini(&self->places);
 }
 
-struct stream *stream_find(const tr_self *self, tr_str name)
+static struct stream *find(const tr_self *self, tr_str name)
 {
     struct link *link = table_first(&self->streams, value_hash(name));
 
@@ -91,7 +91,6 @@ static struct stream *stream_new(tr_self *self, tr_str source, tr_str db, tr_str
 
     if (!stream)
         return NULL;
-    stream->self = self;
     stream->name = copy(name);
     stream->source = copy(source);
     stream->db = copy(db);
@@ -125,7 +124,7 @@ static bool drop(tr_self *self, struct stream *stream)
 
 struct stream *stream_of(tr_self *self, tr_str source, tr_str db, tr_str name)
 {
-    struct stream *stream = stream_find(self, name), *before;
+    struct stream *stream = find(self, name), *before;
 
     if (stream)
         return stream;

@@ -36,7 +36,8 @@ function makeRow(i) {
         items: ['couch', 'change', 'feed'],
         created_at: '2024-03-07T08:15:00Z',
     };
-    return `{"seq":"${makeSeq(i)}","id":"${id}","changes":[{"rev":"${rev}"}],"doc":${JSON.stringify(doc)}}`;
+    const changes = `[{"rev":"${rev}"}]`;
+    return `{"seq":"${makeSeq(i)}","id":"${id}","changes":${changes},"doc":${JSON.stringify(doc)}}`;
 }
 
 function writeRows(count) {
@@ -107,7 +108,7 @@ function assertSame(one, other) {
     for (const [country, { count, sum }] of Object.entries(other)) {
         const found = one[country];
         if (!found || found.count !== count || Math.abs(found.sum - sum) > 1e-6 * sum)
-            throw new Error(`${country}: the plugin has ${JSON.stringify(found)}, the server ${count}, ${sum}`);
+            throw new Error(`${country}: ${JSON.stringify(found)} is not ${count}, ${sum}`);
     }
 }
 

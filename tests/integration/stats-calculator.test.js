@@ -21,7 +21,8 @@ const { assertField, assertGroups, allDocs } = require('./lib/stats');
 const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 const DOCS = Number(process.env.TAILRACE_TEST_DOCS || 1500);
 const ROUNDS = 6;
-const ALL = ['count', 'sum', 'sumsqr', 'mean', 'stddev', 'min', 'max', 'quantiles', 'distinct', 'top'];
+const SUMS = ['count', 'sum', 'sumsqr', 'mean', 'stddev', 'min', 'max'];
+const ALL = [...SUMS, 'quantiles', 'distinct', 'top'];
 const REV = (n, c) => `${n}-${c.repeat(32)}`;
 
 let couch;
