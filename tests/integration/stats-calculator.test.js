@@ -32,12 +32,14 @@ before(async () => {
 });
 after(() => couch.close());
 
-/* Numbers of [0, 1) that a seed gives. */
+/* Numbers of [0, 1) that a seed gives (mulberry32). */
 function random(seed) {
     let state = seed;
     return () => {
-        state = (state * 1103515245 + 12345) % 2147483648;
-        return state / 2147483648;
+        state = (state + 0x6d2b79f5) | 0;
+        let x = Math.imul(state ^ (state >>> 15), 1 | state);
+        x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
+        return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
     };
 }
 
