@@ -17,6 +17,17 @@ static tr_str bytes_of(const struct part *part, struct value *value)
     return tr_str_n(value->bytes, value->len);
 }
 
+static void say_full(tr_self *self, uint32_t i)
+{
+    if (!(self->values_said >> i & 1))
+        tr_logf(self->host, TR_LOG_WARNING,
+                "%s has more than max_values = %lld different values in a group: distinct is "
+                "an estimate there, and top leaves some out; raise max_values and start again "
+                "by tailrace backfill",
+                self->options.measures[i].name, (long long)self->options.max_values);
+    self->values_said |= UINT64_C(1) << i;
+}
+
 /* As long as there are others no value becomes one of those that are counted one by one: so
  * each of these has all its documents, and no value is counted twice. */
 static void add_value(tr_self *self, struct group *group, uint32_t i, struct part *part)
@@ -29,6 +40,7 @@ static void add_value(tr_self *self, struct group *group, uint32_t i, struct par
 
     part->is_other = is_full && entry_counted(self, group, i, bytes) == 0;
     if (part->is_other) {
+        say_full(self, i);
         tally->others++;
         entry_cell(bytes, cell);
         entry_count(self, group, i, KIND_CELL, tr_str_n(cell, sizeof(cell)), 1);

@@ -206,7 +206,8 @@ struct tr_self {
 
     struct table streams, places, groups, totals;
     struct total *other; /* of the groups that were too many; NULL: there are no such     */
-    bool is_full_said;
+    bool is_full_said;   /* a warning was logged                                              */
+    uint64_t values_said; /* the same, of measures: bits */
 
     /* The batch in hand. */
     const tr_batch *batch;

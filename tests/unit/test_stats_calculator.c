@@ -284,6 +284,7 @@ static void values_that_are_too_many_are_estimated(void **state)
     assert_int_equal(sscanf(strstr(page, "\"distinct\":"), "\"distinct\":%lf", &distinct), 1);
     assert_true(distinct > 0.9 * MANY_VALUES && distinct < 1.1 * MANY_VALUES);
     assert_non_null(strstr(page, "\"approximate\":{\"distinct\":0.023,\"top\":1900}"));
+    assert_non_null(strstr(bench_log, "v has more than max_values = 100 different values"));
     send_many(&bench, 50, true);
     assert_non_null(strstr(bench_page(&bench), "\"distinct\":50,"));
     assert_null(strstr(bench_page(&bench), "approximate"));
