@@ -92,8 +92,10 @@ tr_status publish_begin(tr_self *self, tr_error *error)
     const tr_http_options http = {
         .size = sizeof(http),
         .max_connections = 1,
+        .deny_private = options->deny_private,
         .insecure_tls = options->insecure,
         .ca_file = tr_str_c(options->ca_file),
+        .proxy = tr_str_c(options->proxy),
         .max_response = 64 << 20,
     };
     tr_status status = series_begin(self, error);

@@ -98,10 +98,10 @@ struct options {
     struct bucket bucket;
     int64_t max_groups, max_values, top;
 
-    char *url, *document, *file, *ca_file;
+    char *url, *document, *file, *ca_file, *proxy;
     char *own_db; /* the name of the database of `url`                                       */
     int64_t wait_ms, timeout_ms;
-    int32_t metrics, insecure;
+    int32_t metrics, deny_private, insecure;
 };
 
 /* ---- what is counted ---- */
@@ -225,7 +225,7 @@ enum { OPTIONS_COUNT = 9 };
 extern const tr_option stats_options[OPTIONS_COUNT];
 extern const tr_option measure_options[], condition_options[], time_options[],
     publish_options[];
-enum { MEASURE_OPTIONS = 3, CONDITION_OPTIONS = 2, TIME_OPTIONS = 2, PUBLISH_OPTIONS = 8 };
+enum { MEASURE_OPTIONS = 3, CONDITION_OPTIONS = 2, TIME_OPTIONS = 2, PUBLISH_OPTIONS = 10 };
 extern const char *const figure_names[];
 
 /* settings.c [control] */
