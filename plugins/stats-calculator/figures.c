@@ -105,10 +105,25 @@ static void show_quantiles(struct show *it)
 
 /* ---- values ---- */
 
+/* Of one database, and exact: the number is known without looking at the values. */
+static bool is_known(const struct show *it)
+{
+    const struct group *group = it->total ? it->total->groups : NULL;
+
+    return !has(it, FIGURE_TOP) && it->tally.others == 0 && (!group || !group->next);
+}
+
 static bool show_values(struct show *it)
 {
-    struct census *census = census_new(it->self, it->total, it->at);
-    bool is_well = census != NULL;
+    struct census *census;
+    bool is_well;
+
+    if (is_known(it)) {
+        show_number(it, "distinct", (double)it->tally.kept);
+        return true;
+    }
+    census = census_new(it->self, it->total, it->at);
+    is_well = census != NULL;
 
     if (census && has(it, FIGURE_DISTINCT))
         show_number(it, "distinct", census_distinct(census, &it->is_exact_distinct));

@@ -52,7 +52,7 @@ async function statsSite(t, databases, options, parts = {}) {
         url: `${couch.url.replace('://', '://admin@')}${reports}`,
         document: 'figures',
         file,
-        wait: '20ms',
+        wait: DOCS > 10000 ? '2s' : '20ms',
     };
     const setOptions = (more) =>
         site.write({
@@ -72,7 +72,7 @@ async function statsSite(t, databases, options, parts = {}) {
     const page = () => JSON.parse(fs.readFileSync(file, 'utf8'));
     /* Runs to the end; both places have the same. */
     const once = async () => {
-        const run = await site.once();
+        const run = await site.once({ timeoutMs: 60000 + 10 * DOCS });
         const figures = page();
         assert.deepEqual((await document()).stats, figures);
         return { run, figures };
@@ -131,7 +131,7 @@ test('after updates, deletions and kill -9 the figures are those of a recount', 
     const { site, once } = await statsSite(
         t,
         [dbOf(where)],
-        { group_by: ['g'], stats: [figuresOf('n'), figuresOf('v')] },
+        { group_by: ['g'], max_values: DOCS, stats: [figuresOf('n'), figuresOf('v')] },
         { commit: { interval: '10ms' }, batch: { size: 100 } },
     );
     const revs = new Map();

@@ -232,6 +232,26 @@ static void values_are_counted_one_by_one(void **state)
     bench_forget();
 }
 
+/* Put together from two databases, and known of one. */
+static void values_of_several_databases_are_counted_once(void **state)
+{
+    const struct update one[] = {{"a", "1-" REV, "{\"v\":1}"}, {"b", "1-" REV, "{\"v\":2}"}};
+    const struct update two[] = {{"a", "1-" REV, "{\"v\":2}"}, {"b", "1-" REV, "{\"v\":3}"}};
+    const struct update gone[] = {{"a", "2-" REV, NULL}, {"b", "2-" REV, NULL}};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, "stats = ( { name = \"v\"; figures = [ \"distinct\" ]; } ); " FILE_ONLY);
+    assert_int_equal(bench_send(&bench, "s1", "db", one, 2, 0), TR_OK);
+    assert_non_null(strstr(bench_page(&bench), "\"distinct\":2}"));
+    assert_int_equal(bench_send(&bench, "s2", "other", two, 2, 0), TR_OK);
+    assert_non_null(strstr(bench_page(&bench), "\"distinct\":3}"));
+    assert_int_equal(bench_send(&bench, "s1", "db", gone, 2, 0), TR_OK);
+    assert_non_null(strstr(bench_page(&bench), "\"distinct\":2}"));
+    bench_close(&bench);
+    bench_forget();
+}
+
 static void texts_that_are_long_are_told_apart(void **state)
 {
     struct bench bench;
@@ -509,6 +529,7 @@ int main(void)
         cmocka_unit_test(documents_move_from_group_to_group),
         cmocka_unit_test(groups_that_are_too_many_are_other),
         cmocka_unit_test(values_are_counted_one_by_one),
+        cmocka_unit_test(values_of_several_databases_are_counted_once),
         cmocka_unit_test(texts_that_are_long_are_told_apart),
         cmocka_unit_test(values_that_are_too_many_are_estimated),
         cmocka_unit_test(totals_are_of_all_databases),
