@@ -11,6 +11,7 @@
 const { test, before, after } = require('node:test');
 const assert = require('node:assert');
 const fs = require('node:fs');
+const http = require('node:http');
 const path = require('node:path');
 const { startTestServer, sleep, uniqueDb, waitFor } = require('../lib/couch');
 const { tailrace } = require('../lib/tailrace');
@@ -41,6 +42,18 @@ function random(seed) {
         x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
         return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
     };
+}
+
+/* The body of an answer that comes over a unix socket. */
+function getUnix(socketPath, where) {
+    return new Promise((resolve, reject) => {
+        const request = http.get({ socketPath, path: where }, async (response) => {
+            const chunks = [];
+            for await (const chunk of response) chunks.push(chunk);
+            resolve(Buffer.concat(chunks).toString());
+        });
+        request.on('error', reject);
+    });
 }
 
 /* A rule "r" that publishes to the document "figures" of a database of its own, and to a file. */
@@ -330,5 +343,37 @@ test('a place that cannot be written to holds nothing up', async (t) => {
     await waitFor(() => page().documents === 3, 'the file');
     await couch.put(reports);
     await waitFor(async () => (await document())?.stats?.documents === 3, 'the document');
+    assert.equal((await daemon.stop()).code, 0);
+});
+
+/* ---- metrics ---- */
+
+test('figures are series at /metrics, and groups that are gone are none', async (t) => {
+    const { where, db } = await makeFilled(couch, 6, {
+        make: (id) => ({ g: id.at(-1) < '4' ? 'A' : 'B', v: Number(id.at(-1)) }),
+    });
+    const { site, publish, setOptions } = await statsSite(t, [db], {});
+    const socket = path.join(site.dir, 'admin.sock');
+    site.write({ main: { admin: { listen: `unix:${socket}` } } });
+    publish.metrics = true;
+    setOptions({ group_by: ['g'], stats: [figuresOf('v', ['sum', 'max', 'quantiles'])] });
+    const daemon = site.start();
+    const value = async (series) => {
+        const text = await getUnix(socket, '/metrics').catch(() => '');
+        const line = text.split('\n').find((one) => one.startsWith(series));
+        return line && Number(line.slice(line.lastIndexOf(' ')));
+    };
+    const figure = (group, name) =>
+        value(
+            `tailrace_stats_calculator_value{rule="r",group="${group}",time="",stat="v",figure="${name}"}`,
+        );
+    await waitFor(async () => (await figure('A', 'sum')) === 6, 'the sum of A');
+    assert.equal(await figure('B', 'max'), 6);
+    assert.ok(Math.abs((await figure('B', 'quantile_0.5')) - 5) < 0.05);
+    assert.equal(await value('tailrace_stats_calculator_documents{rule="r",group="B"'), 3);
+    for (const id of ['4', '5', '6']) await remove(couch, where, `doc-00000${id}`);
+    await waitFor(async () => (await figure('B', 'sum')) === undefined, 'B to be gone');
+    assert.equal(await value('tailrace_stats_calculator_documents{rule="r",group="B"'), undefined);
+    assert.equal(await figure('A', 'sum'), 6);
     assert.equal((await daemon.stop()).code, 0);
 });
