@@ -83,6 +83,7 @@ struct binding_setup {
  * `repeated` had come before. */
 struct binding_stats {
     uint64_t received, filtered, ok, dead, skipped, retried, batches, repeated;
+    uint64_t forgotten; /* received no more: taken back, and read again                    */
 };
 
 /* How long things took, for metrics. */

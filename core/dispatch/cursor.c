@@ -71,6 +71,7 @@ static void item_drop(struct item *item)
 void item_forget(struct item *item)
 {
     item->cursor->binding->stats.received--;
+    item->cursor->binding->stats.forgotten++;
     item_drop(item);
 }
 

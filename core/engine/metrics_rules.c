@@ -99,7 +99,7 @@ static void add_counters(struct rule_row *row, const struct binding *binding)
     const struct binding_stats *stats = binding_get_stats(binding);
     const struct binding_times *times = binding_get_times(binding);
 
-    row->received += (double)stats->received;
+    row->received += (double)(stats->received + stats->forgotten); /* it never falls       */
     row->filtered += (double)stats->filtered;
     row->delivered += (double)stats->ok;
     row->retried += (double)stats->retried;

@@ -141,6 +141,9 @@ static void metric_free(struct metrics *metrics, struct metric *metric)
         family_free(metrics, metric->family);
     for (uint32_t i = 0; i < metric->labels_count; i++)
         free(metric->labels[i]);
+    for (uint32_t i = 0; i < metric->buckets_count; i++)
+        free(metric->bounds_text[i]);
+    free(metric->bounds_text);
     free(metric->bounds);
     free(metric);
 }
@@ -246,8 +249,13 @@ static struct metric *metric_new(struct metrics_owner *owner, struct family *fam
         metric->labels[i] = str_dup(str_c(declared->labels[i]));
     metric->buckets_count = declared->buckets_count;
     metric->bounds = mem_new_array(double, declared->buckets_count + 1);
-    for (uint32_t i = 0; i < declared->buckets_count; i++)
+    metric->bounds_text = mem_new_array(char *, declared->buckets_count + 1);
+    for (uint32_t i = 0; i < declared->buckets_count; i++) {
+        struct buf text = {0};
+        prom_number(&text, declared->buckets[i]);
         metric->bounds[i] = declared->buckets[i];
+        metric->bounds_text[i] = text.ptr;
+    }
     list_push_back(&family->members, &metric->link);
     return metric;
 }
@@ -299,18 +307,30 @@ tr_status metrics_declare(struct metrics_owner *owner, const tr_metric *metric,
 
 /* ---- writing ---- */
 
+/* A head without a sample is left out. */
+static void write_family(const struct family *family, struct buf *out)
+{
+    const size_t before = out->len;
+    size_t behind_head;
+
+    prom_head(out, family->name, family->kind, family->help);
+    behind_head = out->len;
+    list_each (at, &family->members) {
+        const struct metric *metric = list_entry(at, struct metric, link);
+        pthread_mutex_lock(&metric->owner->lock);
+        series_write_all(metric, out);
+        pthread_mutex_unlock(&metric->owner->lock);
+    }
+    if (out->len > behind_head)
+        return;
+    out->len = before;
+    out->ptr[before] = '\0';
+}
+
 void metrics_write(struct metrics *metrics, struct buf *out)
 {
     pthread_mutex_lock(&metrics->lock);
-    list_each (it, &metrics->families) {
-        const struct family *family = list_entry(it, struct family, link);
-        prom_head(out, family->name, family->kind, family->help);
-        list_each (at, &family->members) {
-            struct metric *metric = list_entry(at, struct metric, link);
-            pthread_mutex_lock(&metric->owner->lock);
-            series_write_all(metric, out);
-            pthread_mutex_unlock(&metric->owner->lock);
-        }
-    }
+    list_each (it, &metrics->families)
+        write_family(list_entry(it, struct family, link), out);
     pthread_mutex_unlock(&metrics->lock);
 }

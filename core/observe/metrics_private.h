@@ -37,6 +37,7 @@ struct metric {
     char *labels[METRICS_LABELS_MAX];
     uint32_t labels_count, buckets_count;
     double *bounds;
+    char **bounds_text;
     struct map series; /* by the values of its labels: struct series                       */
     bool overflowed;   /* which was logged                                                 */
 };

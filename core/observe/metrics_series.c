@@ -46,7 +46,7 @@ static struct series *series_new(struct metric *metric, tr_str key, const tr_str
 
     series->labels = make_labels(metric, values);
     for (uint32_t i = 0; i < metric->buckets_count; i++)
-        series->buckets[i].bound = metric->bounds[i];
+        series->buckets[i].bound = metric->bounds_text[i];
     map_set(&metric->series, key, series);
     atomic_fetch_add(&metric->owner->metrics->series, 1);
     return series;
@@ -148,7 +148,7 @@ static tr_status apply_observe(const struct metric *metric, struct series *serie
 {
     uint32_t i = 0;
 
-    while (i < metric->buckets_count && value > series->buckets[i].bound)
+    while (i < metric->buckets_count && value > metric->bounds[i])
         i++;
     if (i < metric->buckets_count)
         series->buckets[i].count++;

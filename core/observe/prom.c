@@ -7,7 +7,6 @@
 
 #include "json/value.h"
 
-#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -41,6 +40,15 @@ static void add_fraction(struct buf *out, double value)
     buf_add_c(out, text);
 }
 
+static void add_whole(struct buf *out, int64_t number)
+{
+    char digits[STR_NUMBER];
+
+    if (number < 0)
+        buf_add_char(out, '-');
+    buf_add_str(out, str_of_number((uint64_t)(number < 0 ? -number : number), digits));
+}
+
 void prom_number(struct buf *out, double value)
 {
     if (isnan(value))
@@ -48,7 +56,7 @@ void prom_number(struct buf *out, double value)
     else if (isinf(value))
         buf_add_c(out, value > 0 ? "+Inf" : "-Inf");
     else if (fabs(value) < 1e15 && value == trunc(value))
-        buf_addf(out, "%" PRId64, (int64_t)value);
+        add_whole(out, (int64_t)value);
     else
         add_fraction(out, value);
 }
@@ -117,13 +125,14 @@ void prom_sample(struct buf *out, const char *name, tr_str labels, double value)
     end_line(out, value);
 }
 
-static void bucket_line(struct buf *out, const char *name, tr_str labels, double bound,
+static void bucket_line(struct buf *out, const char *name, tr_str labels, const char *bound,
                         uint64_t sum)
 {
-    buf_addf(out, "%s_bucket{", name);
+    buf_add_c(out, name);
+    buf_add_c(out, "_bucket{");
     buf_add_str(out, labels);
     buf_add_c(out, labels.len > 0 ? ",le=\"" : "le=\"");
-    prom_number(out, bound);
+    buf_add_c(out, bound);
     buf_add_c(out, "\"}");
     end_line(out, (double)sum);
 }
@@ -137,7 +146,7 @@ void prom_histogram(struct buf *out, const char *name, tr_str labels,
     for (uint32_t i = 0; i < count; i++)
         bucket_line(out, name, labels, buckets[i].bound, below += buckets[i].count);
     below += beyond;
-    bucket_line(out, name, labels, INFINITY, below);
+    bucket_line(out, name, labels, "+Inf", below);
     begin_line(out, name, "_sum", labels);
     end_line(out, sum);
     begin_line(out, name, "_count", labels);

@@ -15,9 +15,9 @@
 /* The numbers of TR_METRIC_… */
 enum prom_kind { PROM_COUNTER = 1, PROM_GAUGE = 2, PROM_HISTOGRAM = 3 };
 
-/* A bound, and what lies within it and above the one before. */
+/* A bound as prom_number() writes it, and what lies within it and above the one before. */
 struct prom_bucket {
-    double bound;
+    const char *bound;
     uint64_t count;
 };
 

@@ -12,7 +12,7 @@ const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const { startTestServer, uniqueDb, waitFor } = require('../lib/couch');
-const { tailrace } = require('../lib/tailrace');
+const { pluginDir, tailrace, tempDir } = require('../lib/tailrace');
 const { parse } = require('../lib/prometheus');
 const { ask, freePort } = require('./lib/admin');
 const { startHook, toHook } = require('./lib/sink');
@@ -120,6 +120,54 @@ test('alerts and dashboard name only metrics that there are', () => {
         for (const name of names)
             assert.ok(known.has(name.replace(/_(bucket|sum|count)$/, '')), name);
     }
+});
+
+/* Where nobody else may write, whatever the umask of the build was. */
+function testPlugin(t, name) {
+    const file = path.join(tempDir(t), `${name}.so`);
+    fs.copyFileSync(path.join(pluginDir(), '..', 'tests', 'plugins', `${name}.so`), file);
+    fs.chmodSync(file, 0o644);
+    return file;
+}
+
+test('a plugin has figures of its own beside the others', async (t) => {
+    const { db, ids } = await makeFilled(couch, 3);
+    const { where } = await started(t, {
+        rules: { r: { source: 'main', databases: [db], plugin: testPlugin(t, 'metrics') } },
+    });
+    const rule = { rule: 'r' };
+    const it = await until(where, 'all changes', (m) =>
+        m.value('tailrace_metrics_batch_changes_sum', rule) === ids.length);
+    const letters = it.samples('tailrace_metrics_changes_total');
+    assert.ok(letters.every(({ labels }) => labels.rule === 'r' && labels.letter.length === 1));
+    assert.equal(letters.reduce((sum, { value }) => sum + value, 0), ids.length);
+    assert.equal(it.families.get('tailrace_metrics_batch_changes').type, 'histogram');
+});
+
+test('of many rules the later ones are added up, also when they have ended', async (t) => {
+    const feed = path.join(tempDir(t), 'rows.ndjson');
+    fs.writeFileSync(feed, '{"_id":"a"}\n{"_id":"b"}\n');
+    const rule = { source: 'feed', databases: ['db'], plugin: 'file-sink',
+        options: { path: '-' } };
+    const names = Array.from({ length: 505 }, (_, i) => `r${String(i).padStart(3, '0')}`);
+    const rules = Object.fromEntries(names.map((name) => [name, rule]));
+    const sources = { feed: { type: 'file', path: feed, database: 'db' } };
+    const { site, daemon, where } = await started(t, { sources, rules });
+    const other = { rule: 'other' };
+    const all = await until(where, 'all rules', (m) =>
+        m.value('tailrace_rule_changes_delivered_total', other) === 10);
+    assert.equal(all.samples('tailrace_rule_held').length, 501);
+    assert.equal(all.value('tailrace_plugin_rules', { plugin: 'file-sink' }), 505);
+    delete rules[names.at(-1)];
+    site.write({ rules });
+    daemon.signal('SIGHUP');
+    const less = await until(where, 'one rule less', (m) =>
+        m.value('tailrace_plugin_rules', { plugin: 'file-sink' }) === 504);
+    assert.equal(less.value('tailrace_rule_changes_delivered_total', other), 10);
+    assert.equal(
+        less.value('tailrace_plugin_changes_delivered_total', { plugin: 'file-sink' }),
+        2 * names.length,
+    );
 });
 
 test('the status is that of the command, and health is told', async (t) => {
