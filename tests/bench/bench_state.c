@@ -6,9 +6,10 @@
  *     bench_state [rows]
  *
  * A commit is made after 100,000 rows, which is about what one a second makes; by the clock the
- * figures would depend on what else the machine does. The documents come in no order, all of them twice: first none is there, then each. The times
- * are CPU time of all threads for a change, the commits included, and beside them that of a
- * plugin that keeps nothing. The last line is JSON.
+ * figures would depend on what else the machine does. The documents come in no order, all of
+ * them twice: first none is there, then each. The times are CPU time of all threads for a
+ * change, the commits included, and beside them that of a plugin that keeps nothing. The last
+ * line is JSON.
  */
 #include "road.h"
 
