@@ -114,7 +114,7 @@ async function checkStop(stage) {
     const { code, stderr } = await tailrace(args, { timeoutMs: PATIENCE_MS });
     if (code !== 0)
         return [finding('death', 'daemon', `run --once: ${code}\n${stderr.slice(-1000)}`)];
-    for (const sink of stage.sinks) if (sink.between) sink.between();
+    for (const sink of stage.sinks) if (sink.between) await sink.between();
     const more = count() - before;
     return more ? [finding('repeat', 'all', `${more} rows after a stop that drained`)] : [];
 }

@@ -153,7 +153,7 @@ class Stage {
             this.log,
             `--- life ${this.life}\n${this.daemon.stderrLines.join('\n')}\n`,
         );
-        for (const sink of this.sinks) if (sink.between) sink.between();
+        for (const sink of this.sinks) if (sink.between) await sink.between();
         this.life++;
         return end;
     }

@@ -10,6 +10,7 @@
  */
 'use strict';
 
+const { sleep, waitFor } = require('../../lib/couch');
 const { startReceiver } = require('../../lib/receiver');
 const { Rng } = require('../../fault/lib/rng');
 const { toHook } = require('../../integration/lib/sink');
@@ -49,6 +50,12 @@ class Webhook {
 
     close() {
         return this.receiver.close();
+    }
+
+    /* What a life that is over had sent may still be on its way in. */
+    async between() {
+        await sleep(20);
+        await waitFor(() => this.receiver.sockets.size === 0, 'the end of its connections');
     }
 
     rules(databases) {
