@@ -73,6 +73,8 @@ static bool is_behind(const struct cursor *cursor)
     int64_t ordinal;
     uint64_t seen = list_empty(&cursor->pending) ? cursor->seen : 0;
 
+    if (cursor->stream.transient)
+        return false;
     return !str_eq(cursor_watermark(cursor, &ordinal), buf_str(&cursor->committed)) ||
            seen != cursor->seen_committed;
 }

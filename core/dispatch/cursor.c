@@ -206,6 +206,7 @@ static void cursor_drop(struct cursor *cursor)
 {
     cursor->retired = false;
     cursor->dropped = true;
+    span_hide(cursor);
     list_remove(&cursor->dirty);
     for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
         lane_drop(&cursor->lanes[i]);

@@ -211,6 +211,8 @@ bool span_is_due(const struct cursor *cursor);
 void span_grew(struct cursor *cursor);
 /* The span that is over was committed, or had nothing to commit: the next one begins. */
 void span_next(struct cursor *cursor, const struct store_op *op);
+/* The stream begins again: what was written and not stored is as if it never was. */
+void span_hide(struct cursor *cursor);
 void span_free(struct cursor *cursor);
 /* So much waits to be stored that it should be. */
 bool span_is_large(const struct binding *binding);

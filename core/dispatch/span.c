@@ -185,6 +185,16 @@ void span_next(struct cursor *cursor, const struct store_op *op)
     span->end = -1;
 }
 
+/* What is being stored stays: it is of a position that was. */
+void span_hide(struct cursor *cursor)
+{
+    if (!cursor->span)
+        return;
+    if (cursor->commits == 0)
+        state_epoch_hide(cursor->span->epoch);
+    state_epoch_hide(cursor->span->next);
+}
+
 void span_free(struct cursor *cursor)
 {
     struct span *span = cursor->span;

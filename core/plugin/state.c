@@ -81,12 +81,20 @@ static struct state_stream *open_stream(struct state *state, tr_str key, tr_str 
     return stream;
 }
 
+const struct state_key *state_epoch_find(const struct state_epoch *epoch, tr_str key,
+                                         uint64_t hash)
+{
+    const struct state_key *found = state_table_find(&epoch->table, key, hash);
+
+    return found && found->top && !epoch->hidden ? found : NULL;
+}
+
 const struct state_write *state_stream_top(const struct state_stream *stream, tr_str key,
                                            uint64_t hash)
 {
     for (const struct state_epoch *it = stream->epochs; it; it = it->older) {
-        const struct state_key *found = state_table_find(&it->table, key, hash);
-        if (found && found->top)
+        const struct state_key *found = state_epoch_find(it, key, hash);
+        if (found)
             return found->top;
     }
     return NULL;
@@ -195,6 +203,15 @@ void state_epoch_done(struct state_epoch *epoch, const struct store_op *op)
     pthread_mutex_unlock(&state->lock);
     if (!needed)
         free_epoch(epoch);
+}
+
+void state_epoch_hide(struct state_epoch *epoch)
+{
+    if (!epoch)
+        return;
+    pthread_mutex_lock(&epoch->state->lock);
+    epoch->hidden = true;
+    pthread_mutex_unlock(&epoch->state->lock);
 }
 
 void state_epoch_drop(struct state_epoch *epoch)

@@ -56,6 +56,10 @@ bool state_epoch_freeze(struct state_epoch *epoch, struct store_op *op);
  * snapshot needs it. */
 void state_epoch_done(struct state_epoch *epoch, const struct store_op *op);
 
+/* It never will be, but batches that write to it are still out: nobody reads it any more. NULL
+ * is fine. */
+void state_epoch_hide(struct state_epoch *epoch);
+
 /* It never will be: of a cursor that ends before its time. NULL is fine. */
 void state_epoch_drop(struct state_epoch *epoch);
 

@@ -23,7 +23,7 @@ struct state_epoch {
     struct state_stream *stream;
     struct state_epoch *older;
     struct state_table table;
-    bool frozen, done;
+    bool frozen, done, hidden;
     struct store_state_entry *entries; /* of the operation; NULL: not frozen               */
     size_t entries_count;
 };
@@ -64,6 +64,10 @@ void state_stream_add(struct state *state, const struct store_scope *scope);
 
 /* NULL: nothing is known of it. Under the lock. */
 struct state_stream *state_stream_find(struct state *state, tr_str stream);
+
+/* The key of an epoch, if it shows there. Under the lock. */
+const struct state_key *state_epoch_find(const struct state_epoch *epoch, tr_str key,
+                                         uint64_t hash);
 
 /* The write that shows, or NULL: the store counts. Under the lock. */
 const struct state_write *state_stream_top(const struct state_stream *stream, tr_str key,

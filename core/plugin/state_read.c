@@ -207,7 +207,7 @@ static void collect(const struct state_stream *stream, tr_str from, tr_str to,
     for (const struct state_epoch *it = stream->epochs; it; it = it->older, age++) {
         for (uint32_t i = 0; i < it->table.cap; i++) {
             const struct state_key *key = it->table.slots[i].key;
-            if (key && key->top && is_between(state_key_str(key), from, to))
+            if (key && key->top && !it->hidden && is_between(state_key_str(key), from, to))
                 show(list, key, age);
         }
     }

@@ -49,8 +49,8 @@ static int64_t was_before(struct state *state, const struct state_epoch *epoch, 
     bool seen = state->seen.stream == epoch->stream && state->seen.hash == hash;
 
     for (const struct state_epoch *it = epoch->older; it; it = it->older) {
-        const struct state_key *found = state_table_find(&it->table, key, hash);
-        if (!found || !found->top)
+        const struct state_key *found = state_epoch_find(it, key, hash);
+        if (!found)
             continue;
         if (!it->frozen)
             return STORE_STATE_UNKNOWN;
