@@ -16,7 +16,7 @@
 
 struct rule_row {
     struct buf labels;
-    double received, filtered, delivered, retried, dead, skipped, batches;
+    double received, repeated, filtered, delivered, retried, dead, skipped, batches;
     double held, streams, lag_rows, lag_s, window_rows, window_bytes, in_flight, retrying,
         letters;
     struct binding_times times;
@@ -31,6 +31,8 @@ struct rule_row {
 static const struct metrics_column rule_columns[] = {
     RULE("tailrace_rule_changes_received_total", PROM_COUNTER, received,
          "Changes that were read for the rule."),
+    RULE("tailrace_rule_changes_repeated_total", PROM_COUNTER, repeated,
+         "Of these, those that had come before, as after a rewind of the source."),
     RULE("tailrace_rule_changes_filtered_total", PROM_COUNTER, filtered,
          "Changes that its conditions or transforms left out."),
     RULE("tailrace_rule_changes_delivered_total", PROM_COUNTER, delivered,
@@ -100,6 +102,7 @@ static void add_counters(struct rule_row *row, const struct binding *binding)
     const struct binding_times *times = binding_get_times(binding);
 
     row->received += (double)(stats->received + stats->forgotten); /* it never falls       */
+    row->repeated += (double)stats->repeated;
     row->filtered += (double)stats->filtered;
     row->delivered += (double)stats->ok;
     row->retried += (double)stats->retried;

@@ -47,22 +47,22 @@ test('the page draws what the daemon tells', async (t) => {
     if (!fs.existsSync(CHROMIUM)) return t.skip('needs chromium; see tests/setup');
     const { db, ids } = await makeFilled(couch, 3);
     const good = await startHook(t);
-    const bad = await startHook(t, () => 503);
+    const bad = await startHook(t, () => 422);
     const port = await freePort();
     const site = makeSite(t, couch, {
-        rules: { good: toHook(good, [db]), bad: toHook(bad, [db]) },
+        rules: { good: toHook(good, [db]), bad: toHook(bad, [db], { on_reject: 'stop' }) },
         main: { admin: { listen: `127.0.0.1:${port}` } },
     });
     const daemon = site.start();
     await daemon.waitForLog({ msg: 'admin endpoint listens' });
     await good.until(ids.length);
-    await daemon.waitForLog({ rule: 'bad', msg: /batch failed/ });
+    await daemon.waitForLog({ rule: 'bad', msg: /^rule held/ });
     const { dom, log } = await open(t, port, '1200,900');
     assert.match(dom, /<body data-state="running">/);
     assert.match(inside(dom, 'about'), new RegExp(`pid ${daemon.pid} `));
     assert.match(inside(dom, 'rules'), />good<.*>bad<|>bad<.*>good</s);
-    assert.match(inside(dom, 'rules'), />retrying</);
-    assert.match(inside(dom, 'trouble-list'), /Rule bad.*503/s);
+    assert.match(inside(dom, 'rules'), />held</);
+    assert.match(inside(dom, 'trouble-list'), /Rule bad.*held: .*422/s);
     assert.match(inside(dom, 'sources'), />main<.*class="bar"/s);
     for (const plot of ['plot-rate', 'plot-lag']) {
         const [, curve] = /class="curve" d="([^"]+)"/.exec(inside(dom, plot));

@@ -32,13 +32,13 @@ async function started(site) {
     return daemon;
 }
 
-/* A site with a rule that does well and one that fails. */
+/* A site with a rule that does well and one that is held. */
 async function makePair(t) {
     const { db } = await makeFilled(couch, 3);
     const good = await startHook(t);
-    const bad = await startHook(t, () => 503);
+    const bad = await startHook(t, () => 422);
     return makeSite(t, couch, {
-        rules: { alpha: toHook(good, [db]), zeta: toHook(bad, [db]) },
+        rules: { alpha: toHook(good, [db]), zeta: toHook(bad, [db], { on_reject: 'stop' }) },
     });
 }
 
@@ -48,12 +48,12 @@ test('top shows rules, sorts them by keys, and gives the terminal back', async (
     const site = await makePair(t);
     await started(site);
     const run = startOnTerminal(t, site.args('top'), { rows: 24, columns: 110 });
-    const screen = await run.until((it) => /^rule zeta +retrying: .*503/m.test(it.text()));
+    const screen = await run.until((it) => /^rule zeta +held: .*422/m.test(it.text()));
     assert.ok(screen.second && screen.hidden);
     assert.match(screen.lines[0], /^tailrace \S+ +is running +up /);
     assert.match(screen.lines[1], /^delivered\/s [\d.]+ +read\/s [\d.]+ .* trouble 1 /);
     assert.match(screen.bottom(), /^by trouble +q quit /);
-    assert.match(rows(screen)[0], /^zeta +http-webhook +retrying /);
+    assert.match(rows(screen)[0], /^zeta +http-webhook +held /);
     run.press('n');
     await run.until((it) => /^by name /.test(it.bottom()));
     assert.match(rows(screen)[0], /^alpha +http-webhook +running /);
