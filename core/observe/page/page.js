@@ -108,8 +108,9 @@ function showTiles(said, troubles) {
     const [age, unit] = duration(late ? late.lag_s : 0).split(' ');
     tile('delivered', count(values[0]), 'a second', `${count(said.totals.ok)} since the start`);
     tile('lag', age, unit, late ? `${late.name}, ${count(rows)} changes wait` : 'nothing waits');
-    tile('trouble', count(troubles.length + untold), '', troubles.length ? troubles[0].who : 'all is well',
-        troubles.length ? (bad ? 'bad' : 'warn') : '');
+    const first = troubles.length ? troubles[0].who : 'all is well';
+    const tone = troubles.length ? (bad ? 'bad' : 'warn') : '';
+    tile('trouble', count(troubles.length + untold), '', first, tone);
     tile('letters', count(letters), '', letters
         ? `${count(said.totals.dead)} since the start` : 'none is kept', letters ? 'warn' : '');
 }
@@ -170,7 +171,8 @@ function showSource(source) {
         key.append(make('span', '', make('i', state), `${count(n)} ${state}`));
     }
     const it = rates.get(`source ${source.name}`);
-    const head = make('h3', '', source.name, make('span', 'unit', `${count(source.databases)} databases`));
+    const all = make('span', 'unit', `${count(source.databases)} databases`);
+    const head = make('h3', '', source.name, all);
     const sweep = source.sweep.finished_s_ago;
     return make('article', 'card', head, make('div', 'where', source.url || source.path), bar, key,
         make('dl', '',
@@ -296,7 +298,8 @@ function setState(state, text) {
 
 function show(said) {
     const troubles = gather(said);
-    setState(said.state, said.state === 'running' && said.mode !== 'follow' ? said.mode : said.state);
+    const isOnce = said.state === 'running' && said.mode !== 'follow';
+    setState(said.state, isOnce ? said.mode : said.state);
     $('about').textContent =
         `${said.version} · pid ${said.pid} · up ${duration(said.uptime_s)}`;
     showTiles(said, troubles);

@@ -46,13 +46,14 @@ function line(points) {
 
 /* The surface below, one for each stretch without a gap. */
 function area(points, floor) {
+    const foot = ([x]) => `L${x.toFixed(1)} ${floor}`;
     const stretches = [[]];
     for (const point of points)
         if (Number.isNaN(point[1])) stretches.push([]);
         else stretches.at(-1).push(point);
     return stretches
         .filter((it) => it.length > 1)
-        .map((it) => `${line(it)}L${it.at(-1)[0].toFixed(1)} ${floor}L${it[0][0].toFixed(1)} ${floor}Z`)
+        .map((it) => `${line(it)}${foot(it.at(-1))}${foot(it[0])}Z`)
         .join('');
 }
 
@@ -140,7 +141,8 @@ export class Plot {
 
 /* A small curve of the values, or nothing while there is none to see. */
 export function spark(values, width = 84, height = 20) {
-    const it = svg('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': true });
+    const viewBox = `0 0 ${width} ${height}`;
+    const it = svg('svg', { class: 'spark', viewBox, 'aria-hidden': true });
     const most = Math.max(1e-9, ...values.filter((value) => value >= 0));
     const step = width / Math.max(values.length - 1, 1);
     const points = values.map((value, i) => [i * step, height - 2 - (value / most) * (height - 4)]);
