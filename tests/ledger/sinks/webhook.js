@@ -84,7 +84,7 @@ class Webhook {
 
     #take(isHook, { db, id, doc }) {
         (isHook ? this.hook : this.watch).take({ db, id, doc });
-        return { status: 200 };
+        return { status: 200, delayMs: this.stage.quiet ? 0 : this.stage.slowMs };
     }
 
     #compareKeys(req, { db, id, rev }, isHook) {
