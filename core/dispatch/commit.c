@@ -2,7 +2,9 @@
 /*
  * Checkpoints into the store: cursors whose watermark moved are listed, and all of them go into
  * one commit at the next interval, or sooner when many rows were settled. A checkpoint may be
- * late and never early: its watermark is read when the commit is made, after the effects.
+ * late and never early: its watermark is read when the commit is made, after the effects. Where
+ * the plugin keeps state it is the end of a span (span.c), and all that was written up to there
+ * goes with it.
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
