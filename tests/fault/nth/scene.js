@@ -153,6 +153,7 @@ class Scene {
     }
 
     async close() {
+        await this.#stopDaemon();
         fs.rmSync(this.root, { recursive: true, force: true });
         await Promise.all([this.couch.close(), this.hook.close()]);
     }
