@@ -109,6 +109,8 @@ static void commit_done(struct store_commit *done)
         part_done(&commit->parts[i], done->status);
     arena_fini(&commit->arena);
     free(commit);
+    if (binding->ahead && span_is_large(binding))
+        commit_flush(binding); /* no outcome will: what is left over is to be stored first   */
     span_wake(binding);
     binding_check(binding);
 }
