@@ -15,12 +15,14 @@
 
 #include <tailrace/ext/state.h>
 
+#include <stdatomic.h>
+
 enum { EARLY = 160, ROWS = 200, DOCS = 12, RUN_MS = 3000, HELD = 32 };
 
 static struct keeper {
     pthread_mutex_t lock;
     uint64_t random;
-    bool well; /* takes everything                                                         */
+    atomic_bool well; /* takes everything */
     bool poison[ROWS + 1];
     struct {
         const tr_host *host;
