@@ -9,6 +9,7 @@
  *   repeat      twice without a crash in between (rows.js), or after a graceful stop
  *   duplicates  more repeated after a kill than was in flight and settled since the last commit
  *   key         another Idempotency-Key at a later attempt (webhook.js)
+ *   figures     what is published is not what a recount gives (stats.js)
  *   accounts    received is not filtered + ok + dead lettered
  *   source      the source itself has lost something: then nothing can be said of tailrace
  */

@@ -7,6 +7,8 @@
 
 const assert = require('node:assert');
 
+const TEXT_MAX = 128; /* bytes that are shown of a value */
+
 /* Numbers of the tests are whole multiples of 2^-70. */
 const toUnits = (value) => BigInt(value * 2 ** 70);
 const fromUnits = (units, power) => Number(units) / 2 ** power;
@@ -59,6 +61,23 @@ function assertField(found, docs, field) {
     }
 }
 
+/* Of a text that is long only its beginning is shown. */
+const shown = (text) => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text);
+
+/* The same of a field with texts (of ASCII, where they are long and in `top`). */
+function assertValues(found, docs, field) {
+    const values = docs.map((doc) => doc[field]).filter((value) => value !== undefined);
+    const { count, missing, invalid, distinct, top } = found;
+    const rest = docs.length - values.length;
+    assert.deepStrictEqual([count, missing, invalid], [values.length, rest, 0], field);
+    if (distinct !== undefined)
+        assert.strictEqual(distinct, new Set(values).size, `${field}.distinct`);
+    for (const { value, count: often } of top || []) {
+        const same = values.filter((one) => shown(one) === value).length;
+        assert.strictEqual(often, same, `${field}: how often ${value} is there`);
+    }
+}
+
 /* A page with the groups of one field. */
 function assertGroups(page, docs, by, fields) {
     const groups = groupBy(docs, by);
@@ -76,4 +95,4 @@ async function allDocs(couch, where) {
     return rows.filter((row) => !row.id.startsWith('_design/')).map((row) => row.doc);
 }
 
-module.exports = { recountField, groupBy, assertField, assertGroups, allDocs };
+module.exports = { recountField, groupBy, assertField, assertValues, assertGroups, allDocs };

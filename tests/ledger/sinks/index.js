@@ -18,6 +18,7 @@ const { File } = require('./file');
 const { Bulk } = require('./bulk');
 const { Replica } = require('./replica');
 const { PostgresTable } = require('./postgres');
+const { Stats } = require('./stats');
 
 const SINKS = {
     webhook: Webhook,
@@ -25,6 +26,7 @@ const SINKS = {
     bulk: Bulk,
     replica: Replica,
     postgres: PostgresTable,
+    stats: Stats,
 };
 
 module.exports = { SINKS };
