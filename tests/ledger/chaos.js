@@ -13,6 +13,7 @@ const { sleep } = require('../lib/couch');
 const { DEEDS } = require('./deeds');
 
 const EX_IOERR = 74;
+const RECOVERY_MS = 400; /* of rules from a sink that failed: more than their retry.max */
 
 /* As TAILRACE_FAILPOINTS has it. */
 function printArm({ point, hit, action, ms }) {
@@ -44,11 +45,17 @@ class Chaos {
         await stage.ended();
     }
 
+    /* A stop does not wait for a sink that fails; so it drains, and nothing may be repeated,
+     * where the sinks are well. */
     async #end({ end: { how } }, over) {
-        const { daemon } = this.stage;
+        const { stage } = this;
+        const { daemon } = stage;
         if (how === 'stop') {
             await this.started();
+            stage.quiet = true;
+            await sleep(RECOVERY_MS);
             await daemon.stop().catch(() => {}); /* `over` says the same */
+            stage.quiet = false;
         } else if (!this.over) {
             daemon.signal('SIGKILL');
         }
