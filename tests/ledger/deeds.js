@@ -44,7 +44,8 @@ function withOptions(rule, options) {
     return rule && { ...rule, options: { ...rule.options, ...options } };
 }
 
-/* The rules as a reload may find them: one gone, options of another changed. All come back. */
+/* The rules as a reload may find them: one gone, options of another changed, or what a third
+ * counts, so that it reads all databases again. All come back. */
 const VARIANTS = [
     (rules) => rules,
     (rules) => ({ ...rules, watch: undefined }),
@@ -54,6 +55,10 @@ const VARIANTS = [
     }),
     ({ hook, ...rules }) => ({ ...rules, hook: withOptions(hook, { timeout: '6s' }) }),
     ({ file, ...rules }) => ({ ...rules, file: file && { ...file, window: { rows: 300 } } }),
+    ({ stats, ...rules }) => ({
+        ...rules,
+        stats: withOptions(stats, { where: [{ field: 'type', is: ['post'] }] }),
+    }),
 ];
 
 function reload(chaos) {
