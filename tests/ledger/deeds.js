@@ -159,6 +159,7 @@ async function endless({ stage }) {
 /* The receiver has come to like poison, for the rest of this life. */
 async function replay(chaos) {
     const webhook = chaos.stage.sink('webhook');
+    if (!webhook) return false;
     await chaos.started();
     webhook.lenient = true;
     chaos.undo.push(() => (webhook.lenient = false));
