@@ -45,6 +45,7 @@ test('nothing is missing, and few come twice', async (t) => {
         await stage.daemon.kill9();
     }
     stage.start();
+    await stage.untilLog({ msg: 'rule started' }); /* before that no signal stops it in order */
     const want = DBS.flatMap((db) => Array.from({ length: n }, (_, i) => `${db}-${i + 1}`));
     await stage.until(() => new Set(stage.ids()).size >= want.length, 'all rows', 30000);
     await stage.end();
