@@ -99,7 +99,7 @@ test('a target that is down loses nothing', async (t) => {
     await daemon.waitForLog({ msg: /batch failed/ }, 60000);
     other = await other.again();
     for (const id of names(5, 'later'))
-        await waitFor(() => has(other, 'copy', id), `${id} in the copy`, 60000);
+        await waitFor(() => has(other, 'copy', id), `${id} in the copy`, 180000);
     assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
     assert.deepEqual(await lettersOf(site), []);
 });
