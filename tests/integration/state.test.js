@@ -10,6 +10,7 @@ const { test, before, after } = require('node:test');
 const assert = require('node:assert');
 const path = require('node:path');
 const { startTestServer, sleep } = require('../lib/couch');
+const { Rng } = require('../fault/lib/rng');
 const { pluginDir, tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { makeFilled } = require('./lib/docs');
@@ -33,17 +34,6 @@ before(async () => {
 });
 after(() => couch.close());
 
-/* Numbers of [0, 1) that a seed gives (mulberry32). */
-function random(seed) {
-    let state = seed;
-    return () => {
-        state = (state + 0x6d2b79f5) | 0;
-        let x = Math.imul(state ^ (state >>> 15), 1 | state);
-        x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-        return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-    };
-}
-
 /* What the plugin found at the start of a run, or undefined. */
 function kept({ stderr }) {
     const found = /kept of .*: (\d+) documents, (\d+) changes, total (\d+)/.exec(stderr);
@@ -61,7 +51,8 @@ for (const concurrency of [1, 4])
     test(`a counter is exact after kill -9 again and again: concurrency ${concurrency}`, async (t) => {
         t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
         const { db } = await makeFilled(couch, ROWS);
-        const next = random(SEED + concurrency);
+        const rng = new Rng(SEED + concurrency);
+        const next = () => rng.float();
         const site = makeSite(t, couch, {
             source: { seq_interval: 10, read_size: '8KB' },
             rules: {

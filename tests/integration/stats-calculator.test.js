@@ -14,6 +14,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { startTestServer, sleep, uniqueDb, waitFor } = require('../lib/couch');
+const { Rng } = require('../fault/lib/rng');
 const { tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { dbOf, makeFilled, names, put, putLeaves, remove, replaceDb } = require('./lib/docs');
@@ -32,17 +33,6 @@ before(async () => {
     couch = await startTestServer();
 });
 after(() => couch.close());
-
-/* Numbers of [0, 1) that a seed gives (mulberry32). */
-function random(seed) {
-    let state = seed;
-    return () => {
-        state = (state + 0x6d2b79f5) | 0;
-        let x = Math.imul(state ^ (state >>> 15), 1 | state);
-        x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-        return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-    };
-}
 
 /* The body of an answer that comes over a unix socket. */
 function getUnix(socketPath, where) {
@@ -139,7 +129,8 @@ async function assertView(where, page) {
 
 test('after updates, deletions and kill -9 the figures are those of a recount', async (t) => {
     t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
-    const next = random(SEED);
+    const rng = new Rng(SEED);
+    const next = () => rng.float();
     const where = await couch.makeDb();
     const { site, once } = await statsSite(
         t,
