@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plugin bulk-sink: what it writes to a CouchDB, what becomes of conflicts, and that a
- * crash changes nothing. Refusals and answers are bulk-sink-answers.test.js's.
+ * crash changes nothing. Refusals are bulk-sink-refused.test.js's, answers
+ * bulk-sink-answers.test.js's.
  */
 'use strict';
 
