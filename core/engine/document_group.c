@@ -11,6 +11,7 @@
  * own: rules are learnt also while a source's are busy. Loop thread.
  */
 #include "engine/document_group.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "observe/log.h"
@@ -18,8 +19,9 @@
 #include <stdio.h>
 
 enum {
-    CONNECTIONS = 2,  /* the feed; a question or a report                                   */
-    ONCE_ATTEMPTS = 5 /* `run --once` gives up after so many                                */
+    CONNECTIONS = 2,   /* the feed; a question or a report                                  */
+    ONCE_ATTEMPTS = 5, /* `run --once` gives up after so many                               */
+    AWAITED_MS = 10000 /* ten thousand documents take a second or two                       */
 };
 
 static void ask(struct document_group *group);
@@ -425,6 +427,7 @@ void document_group_connect(struct document_group *group,
     group->serial++;
     group->failures = 0;
     group->state = DOCUMENTS_CONNECTING;
+    group->awaited_until_ms = clock_ms() + AWAITED_MS;
     rc = open_connections(group, &error);
     if (rc < 0) {
         set_state(group, DOCUMENTS_WAITING, error.text);

@@ -29,6 +29,7 @@ struct document_group {
     uint32_t round;
     bool read; /* a round was read to its end                                              */
     bool reading;
+    int64_t awaited_until_ms; /* the first look at databases waits for it no longer         */
     enum document_state state;
     char reason[300];
 

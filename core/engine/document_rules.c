@@ -4,6 +4,7 @@
  */
 #include "engine/document_rules.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/document_group.h"
 
@@ -78,6 +79,21 @@ bool document_rules_are_read(const struct engine *engine)
             return false;
     }
     return true;
+}
+
+bool document_rules_are_awaited(const struct engine *engine)
+{
+    int64_t now = clock_ms();
+
+    if (!engine->documents)
+        return false;
+    list_each (it, &engine->documents->groups) {
+        const struct document_group *group = list_entry(it, struct document_group, link);
+        bool comes = group->state == DOCUMENTS_CONNECTING || group->state == DOCUMENTS_READING;
+        if (comes && !group->read && now < group->awaited_until_ms)
+            return true;
+    }
+    return false;
 }
 
 /* ---- for status ---- */

@@ -26,6 +26,11 @@ void document_rules_stop(struct engine *engine); /* reads no more; the rules are
 /* Every group was read to the end once: those that run once have all their rules then. */
 bool document_rules_are_read(const struct engine *engine);
 
+/* A group that was never read is about to be. No database is looked at before: the first rules
+ * do not show how many there are, and so whether each is worth a feed. False when it takes too
+ * long, for nothing else is to wait for a server that hangs. */
+bool document_rules_are_awaited(const struct engine *engine);
+
 enum document_state {
     DOCUMENTS_CONNECTING,
     DOCUMENTS_READING, /* from the beginning                                               */

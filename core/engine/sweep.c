@@ -13,12 +13,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "engine/document_rules.h"
 #include "engine/private.h"
 #include "observe/log.h"
 #include "json/value.h"
 
 enum {
     NAMES_A_REQUEST = 100, /* more is a 400 of CouchDB                                     */
+    LEARN_MS = 20,         /* between two looks whether the rules of documents are known   */
     REST = 4               /* without news: it works a fifth of the time at most           */
 };
 
@@ -220,6 +222,10 @@ static void go_on(struct source *source)
 
     if (sweep->question || timer_is_set(&sweep->pace) || source->engine->stopping)
         return;
+    if (document_rules_are_awaited(source->engine)) {
+        pause_for(source, LEARN_MS);
+        return;
+    }
     if (!source_has_many(source) || sweep->no_infos)
         look_at_each(source);
     while (!list_empty(&sweep->left) && !sweep->question) {
