@@ -27,7 +27,7 @@ enum step {
     DONE
 };
 
-enum { FLUSH_MS = 10000, STEP_MS = 30000 };
+enum { STEP_MS = 30000 };
 
 static void go_on(struct link *link);
 
@@ -64,6 +64,14 @@ void books_fini(struct link *link)
     tr_text_fini(&books->revs[TARGET]);
     tr_text_fini(&books->older);
     tr_text_fini(&books->session.start_seq);
+}
+
+/* A stop leaves out what was not begun in time, but a target that does not hear what its source
+ * was told would get everything again. */
+static bool is_too_late(const struct link *link)
+{
+    return link->self->flushing && link->books.step <= WRITE_SOURCE &&
+           now_ms() >= link->self->flush_until_ms;
 }
 
 /* Ten thousand links keep no histories in memory. */
@@ -263,6 +271,10 @@ static void go_on(struct link *link)
     };
     const char *why = "out of memory";
 
+    if (is_too_late(link)) {
+        end(link, "", tr_str_n(NULL, 0));
+        return;
+    }
     if (step == READ_SERVER)
         question.url = address_server(question.url);
     if (step == READ_SERVER)
@@ -273,7 +285,7 @@ static void go_on(struct link *link)
         add_document(link, on_target ? TARGET : SOURCE, &body);
     question.body = tr_text_str(&body);
     if (!body.failed && !books->now.failed && !books->older.failed && !books->found.failed)
-        why = ask_send(self, &books->ask, &question, self->flushing ? FLUSH_MS : STEP_MS);
+        why = ask_send(self, &books->ask, &question, STEP_MS);
     tr_text_fini(&body);
     if (why)
         fail(link, why);

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When the books of a link are written: now and then behind the host's own checkpoint, never
- * ahead of it, and at the end of the instance. An attempt that fails is made again at the next
- * interval; tailrace itself goes on by its own checkpoint. Worker.
+ * When the books of a link are written: an interval after the first position that they lack,
+ * so that a message to a thousand databases is there before any books are written; behind the
+ * host's own checkpoint, never ahead of it, and at the end of the instance. An attempt that
+ * fails is made again after another interval; tailrace itself goes on by its own checkpoint. A
+ * stop does not wait long for them either: then they lag behind, as they do after a crash.
+ * Worker.
  */
 #include "native.h"
+
+enum { FLUSH_MS = 10000 }; /* most of the time that a stop takes for books                */
 
 static void write(struct link *link)
 {
@@ -29,14 +34,11 @@ static void schedule(struct link *link)
 {
     struct books *books = &link->books;
     tr_self *self = link->self;
-    int64_t wait = self->options.checkpoint_ms;
+    uint32_t wait = (uint32_t)self->options.checkpoint_ms;
 
     if (books->timer || books->busy || !checkpoint_is_due(link))
         return;
-    if (books->written_ms > 0)
-        wait -= now_ms() - books->written_ms;
-    if (self->timer->set(self->host, wait < 1 ? 1 : (uint32_t)wait, due, link, &books->timer) !=
-        TR_OK)
+    if (self->timer->set(self->host, wait, due, link, &books->timer) != TR_OK)
         books->timer = 0; /* the next position comes, or the flush */
 }
 
@@ -78,21 +80,23 @@ void checkpoint_done(struct link *link, const char *why)
         checkpoint_known(link, tr_text_str(&books->now));
     if (!why)
         books->told = true;
-    else if (!books->failing && !link->remade)
+    else if (why[0] && !books->failing && !link->remade)
         tr_logf(link->self->host, TR_LOG_WARNING,
                 "database %s: the checkpoint was not written to both ends: %s; it is tried "
                 "again, and the rule goes on by tailrace's own",
                 link->db, why);
     books->failing = why != NULL;
-    books->written_ms = now_ms();
     books->given_up = link->self->flushing || link->state == LINK_BROKEN;
     schedule(link);
 }
 
-tr_status checkpoint_flush(tr_self *self)
+tr_status checkpoint_flush(tr_self *self, int64_t deadline_ms)
 {
+    int64_t now = now_ms(), half = (deadline_ms - now) / 2;
     bool busy = false;
 
+    if (!self->flushing)
+        self->flush_until_ms = now + (half < FLUSH_MS ? half : FLUSH_MS);
     self->flushing = true;
     for (uint32_t i = 0; i < self->links_room; i++)
         for (struct link *link = self->links[i]; link; link = link->next) {

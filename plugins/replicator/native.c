@@ -172,7 +172,7 @@ const void *native_position_table(void)
     return &table;
 }
 
-tr_status native_flush(tr_self *self)
+tr_status native_flush(tr_self *self, int64_t deadline_ms)
 {
-    return checkpoint_flush(self);
+    return checkpoint_flush(self, deadline_ms);
 }

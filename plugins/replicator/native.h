@@ -105,7 +105,6 @@ struct books {
     tr_text older;    /* entries of earlier sessions                                       */
     struct ask ask;
     uint64_t timer;
-    int64_t written_ms;
     bool busy;      /* steps are under way                                                  */
     bool reading;   /* only to see where to begin                                           */
     bool read_next; /* the same is wanted when what is under way is over                    */
@@ -313,9 +312,10 @@ void checkpoint_settled(struct link *link, tr_str seq);
 void checkpoint_known(struct link *link, tr_str seq);
 /* Nothing that they were told holds for the target any more. */
 void checkpoint_forget(struct link *link);
-/* TR_PENDING while documents are being written. */
-tr_status checkpoint_flush(tr_self *self);
-/* The end of books_write(): both ends have been told of books->now; or not, and why. */
+/* TR_PENDING while documents are being written; half of the time has to do to begin them. */
+tr_status checkpoint_flush(tr_self *self, int64_t deadline_ms);
+/* The end of books_write(): both ends have been told of books->now; or not, and why,
+ * which is empty where a stop has left them out. */
 void checkpoint_done(struct link *link, const char *why);
 
 /* books.c */

@@ -94,8 +94,7 @@ static tr_status replicator_process(tr_self *self, const tr_batch *batch,
 
 static tr_status replicator_flush(tr_self *self, int64_t deadline_ms)
 {
-    (void)deadline_ms;
-    return native_flush(self);
+    return native_flush(self, deadline_ms);
 }
 
 static tr_status replicator_stop(tr_self *self, int64_t deadline_ms)

@@ -71,6 +71,7 @@ struct tr_self {
     struct link **links; /* by stream                                                      */
     uint32_t links_room, links_count;
     bool flushing; /* it ends: what is written now is the last                             */
+    int64_t flush_until_ms; /* and begun before this                                       */
 
     /* server */
     tr_http_client *client;
@@ -147,7 +148,7 @@ tr_status native_judge(const tr_self *self, tr_error *error);
 tr_status native_start(tr_self *self, tr_error *error);
 void native_stop(tr_self *self);
 tr_status native_process(tr_self *self, const tr_batch *batch, tr_outcome *ret_outcome);
-tr_status native_flush(tr_self *self);
+tr_status native_flush(tr_self *self, int64_t deadline_ms);
 const void *native_position_table(void);
 
 /* tell.c */

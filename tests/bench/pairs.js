@@ -18,7 +18,8 @@ const { startTestServer } = require('../lib/couch');
 const { makePairs } = require('../integration/lib/pairs');
 
 const PATIENCE_MS = 1800000;
-const SILENCE_MS = 7000; /* longer than checkpoint_interval */
+const OFTEN_MS = 5000; /* checkpoint_interval: so that the end of it all can be awaited */
+const SILENCE_MS = OFTEN_MS + 2000;
 const WAYS = ['rule', 'documents'];
 
 /* What a thousand replications of fifty changes took. */
@@ -43,7 +44,11 @@ async function changes(pairs, count) {
 async function measure(server, by, count, changed) {
     const t = makeContext();
     try {
-        const pairs = await makePairs(t, server, count, { by, patienceMs: PATIENCE_MS });
+        const pairs = await makePairs(t, server, count, {
+            by,
+            options: { checkpoint_interval: by === 'rule' ? `${OFTEN_MS}ms` : OFTEN_MS },
+            patienceMs: PATIENCE_MS,
+        });
         const begin = Date.now();
         await pairs.start();
         await pairs.settled(SILENCE_MS);

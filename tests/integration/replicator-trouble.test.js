@@ -11,7 +11,7 @@ const { test, before, after } = require('node:test');
 const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
-const { startTestServer, waitFor } = require('../lib/couch');
+const { startTestServer, waitFor, sleep } = require('../lib/couch');
 const { tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { put, putLeaves } = require('./lib/docs');
@@ -300,6 +300,27 @@ test('a stop does not wait for an end that does not answer', async (t) => {
     silent = false;
     await site.once();
     await bench.assertSame(where, to);
+});
+
+test('a stop leaves out checkpoints that it cannot begin in time', async (t) => {
+    let slow = false;
+    const asked = [];
+    const meddle = (req) => {
+        if (slow) asked.push(`${req.method} ${req.path}`);
+        return slow ? sleep(2000) : undefined;
+    };
+    const { where, to, site } = await pairThrough(t, 3, meddle, {
+        options: { checkpoint_interval: '1h' },
+        source: true,
+    });
+    site.write({ main: { drain_timeout: '3s' } });
+    const daemon = site.start();
+    await waitFor(async () => (await couch.get(to)).json.doc_count === 3, 'the copy');
+    await waitFor(async () => (await site.command(['checkpoint', 'list'])).checkpoints?.length !== 0, 'ours');
+    slow = true;
+    assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+    assert.deepEqual(asked, [`GET ${where}`], 'it looks at the source, and that takes too long');
+    assert.deepEqual(daemon.logs().filter(({ level }) => level === 'warn'), []);
 });
 
 test('an end that takes no checkpoint does not hold up the copy', async (t) => {
