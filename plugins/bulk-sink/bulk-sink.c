@@ -48,19 +48,10 @@ static tr_status bulk_check(const tr_host *host, const tr_config *config, tr_err
  * connections. */
 static tr_status bulk_start(tr_self *self, tr_error *error)
 {
-    const struct options *options = &self->options;
-    const tr_http_options http = {
-        .size = sizeof(http),
-        .max_connections = (uint32_t)options->max_connections,
-        .connect_timeout_ms = (uint32_t)options->connect_timeout_ms,
-        .deny_private = options->deny_private,
-        .insecure_tls = options->insecure,
-        .ca_file = tr_str_c(options->ca_file),
-        .proxy = tr_str_c(options->proxy),
-        .max_response = ANSWER_MAX,
-        .share = address_server(options->url),
-    };
+    tr_http_options http = tr_connection_http(&self->options.connection);
 
+    http.max_response = ANSWER_MAX;
+    http.share = address_server(self->options.url);
     return self->http->client_new(self->host, &http, &self->client, error);
 }
 

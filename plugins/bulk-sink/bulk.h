@@ -32,7 +32,7 @@
 #include "splice.h"
 
 #include <tailrace/bulk.h>
-#include <tailrace/ext/http.h>
+#include <tailrace/connection.h>
 #include <tailrace/ext/timer.h>
 #include <tailrace/scan.h>
 #include <tailrace/text.h>
@@ -54,10 +54,10 @@ enum { ATTACHMENTS_REJECT, ATTACHMENTS_DROP };
 
 /* Options as tr_bind() fills them in. */
 struct options {
-    char *url, *database, *pattern, *source_url, *ca_file, *proxy;
-    int64_t q, n, timeout_ms, connect_timeout_ms, max_connections;
+    char *url, *database, *pattern, *source_url;
+    int64_t q, n, timeout_ms;
     int32_t new_edits, create_target, on_conflict, deletes, attachments;
-    int32_t deny_private, insecure;
+    tr_connection connection;
 };
 
 enum kind { KIND_INSERT, KIND_UPDATE, KIND_DELETE };

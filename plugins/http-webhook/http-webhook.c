@@ -65,19 +65,10 @@ static tr_status webhook_check(const tr_host *host, const tr_config *config, tr_
 
 static tr_status webhook_start(tr_self *self, tr_error *error)
 {
-    const struct options *options = &self->options;
-    const tr_http_options http = {
-        .size = sizeof(http),
-        .max_connections = (uint32_t)options->max_connections,
-        .connect_timeout_ms = (uint32_t)options->connect_timeout_ms,
-        .max_redirects = (uint32_t)options->max_redirects,
-        .deny_private = options->deny_private,
-        .insecure_tls = options->insecure,
-        .ca_file = tr_str_c(options->ca_file),
-        .proxy = tr_str_c(options->proxy),
-        .max_response = 4096, /* the begin of it is shown, no more */
-    };
+    tr_http_options http = tr_connection_http(&self->options.connection);
 
+    http.max_redirects = (uint32_t)self->options.max_redirects;
+    http.max_response = 4096; /* the begin of it is shown, no more */
     if (self->missing[0])
         return tr_fail(error, TR_EINVAL, "%s", self->missing);
     return self->http->client_new(self->host, &http, &self->client, error);

@@ -24,7 +24,7 @@
 
 #include <stdatomic.h>
 
-#include <tailrace/ext/http.h>
+#include <tailrace/connection.h>
 #include <tailrace/ext/secrets.h>
 
 enum { JOBS_MAX = 512, STATUS_MAX = 1000, MESSAGE_MAX = 256 };
@@ -34,10 +34,11 @@ enum { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_
 
 /* Options as tr_bind() fills them in. */
 struct options {
-    char *url, *body, *content_type, *success, *reject_on, *ca_file, *proxy;
+    char *url, *body, *content_type, *success, *reject_on;
     int32_t method; /* -1: not set                                                         */
-    int32_t block, debounce, deny_private, insecure, idempotency;
-    int64_t batch_changes, timeout_ms, connect_timeout_ms, max_redirects, max_connections;
+    int32_t block, debounce, idempotency;
+    int64_t batch_changes, timeout_ms, max_redirects;
+    tr_connection connection;
 };
 
 struct plan_header {

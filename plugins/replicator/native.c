@@ -12,20 +12,11 @@
 static tr_status make_client(tr_self *self, const char *url, tr_http_client **ret_client,
                              tr_error *error)
 {
-    const struct options *options = &self->options;
     const char *authority = strstr(url, "://") + 3;
-    const tr_http_options http = {
-        .size = sizeof(http),
-        .max_connections = (uint32_t)options->max_connections,
-        .connect_timeout_ms = (uint32_t)options->connect_timeout_ms,
-        .deny_private = options->deny_private,
-        .insecure_tls = options->insecure,
-        .ca_file = tr_str_c(options->ca_file),
-        .proxy = tr_str_c(options->proxy),
-        .max_response = ANSWER_MAX,
-        .share = tr_str_n(url, (size_t)(authority - url) + strcspn(authority, "/")),
-    };
+    tr_http_options http = tr_connection_http(&self->options.connection);
 
+    http.max_response = ANSWER_MAX;
+    http.share = tr_str_n(url, (size_t)(authority - url) + strcspn(authority, "/"));
     return self->http->client_new(self->host, &http, ret_client, error);
 }
 

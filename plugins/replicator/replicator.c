@@ -63,15 +63,7 @@ static tr_status start_server(tr_self *self, tr_error *error)
     const struct options *options = &self->options;
     char server[1024];
     struct out share = {.ptr = server, .cap = sizeof(server)};
-    tr_http_options http = {
-        .size = sizeof(http),
-        .max_connections = (uint32_t)options->max_connections,
-        .connect_timeout_ms = (uint32_t)options->connect_timeout_ms,
-        .deny_private = options->deny_private,
-        .insecure_tls = options->insecure,
-        .ca_file = tr_str_c(options->ca_file),
-        .proxy = tr_str_c(options->proxy),
-    };
+    tr_http_options http = tr_connection_http(&options->connection);
 
     endpoint_add_server(&share, options);
     if (share.len <= share.cap)

@@ -21,9 +21,7 @@
 #ifndef REPLICATOR_H
 #define REPLICATOR_H
 
-#include <tailrace/sdk.h>
-
-#include <tailrace/ext/http.h>
+#include <tailrace/connection.h>
 #include <tailrace/ext/json.h>
 #include <tailrace/ext/position.h>
 #include <tailrace/ext/secrets.h>
@@ -40,11 +38,11 @@ enum { ATTACHMENTS_COPY, ATTACHMENTS_DROP, ATTACHMENTS_REJECT };
 
 /* Options as tr_bind() fills them in. */
 struct options {
-    char *source, *source_url, *target, *server, *body, *ca_file, *proxy;
-    int64_t delay_ms, timeout_ms, connect_timeout_ms, max_connections;
+    char *source, *source_url, *target, *server, *body;
+    int64_t delay_ms, timeout_ms;
     int64_t q, n, write_docs, write_bytes, fetch_docs, attachments_inline, checkpoint_ms;
     int32_t mode, create_target, winning_revs_only, attachments;
-    int32_t deny_private, insecure;
+    tr_connection connection;
 };
 
 /* A batch in hand. */

@@ -89,17 +89,11 @@ void publish_want(tr_self *self)
 tr_status publish_begin(tr_self *self, tr_error *error)
 {
     const struct options *options = &self->options;
-    const tr_http_options http = {
-        .size = sizeof(http),
-        .max_connections = 1,
-        .deny_private = options->deny_private,
-        .insecure_tls = options->insecure,
-        .ca_file = tr_str_c(options->ca_file),
-        .proxy = tr_str_c(options->proxy),
-        .max_response = 64 << 20,
-    };
+    tr_http_options http = tr_connection_http(&options->connection);
     tr_status status = series_begin(self, error);
 
+    http.max_connections = 1;
+    http.max_response = 64 << 20;
     if (status == TR_OK && options->url)
         status = self->http->client_new(self->host, &http, &self->client, error);
     if (status != TR_OK)

@@ -35,7 +35,7 @@
 #include "table.h"
 #include "value.h"
 
-#include <tailrace/ext/http.h>
+#include <tailrace/connection.h>
 #include <tailrace/ext/metrics.h>
 #include <tailrace/ext/position.h>
 #include <tailrace/ext/state.h>
@@ -98,10 +98,11 @@ struct options {
     struct bucket bucket;
     int64_t max_groups, max_values, top;
 
-    char *url, *document, *file, *ca_file, *proxy;
+    char *url, *document, *file;
     char *own_db; /* the name of the database of `url`                                       */
     int64_t wait_ms, timeout_ms;
-    int32_t metrics, deny_private, insecure;
+    int32_t metrics;
+    tr_connection connection;
 };
 
 /* ---- what is counted ---- */

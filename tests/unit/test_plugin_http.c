@@ -94,6 +94,39 @@ static void answers_on_the_way_end_with_the_instance(void **state)
     }
 }
 
+static void a_class_makes_requests(void **state)
+{
+    struct bench b = {0};
+    struct server server;
+    struct delivery d;
+    char options[96];
+
+    (void)state;
+    server_start(&server, greet);
+    snprintf(options, sizeof(options), "url = \"http://127.0.0.1:%d/x\";", server.port);
+    bench_start(&b, "cxx_http", options);
+    assert_int_equal(b.error.code, 0);
+    delivery_settle(&b, &d, 1);
+    assert_outcome(&d, TR_OK, "200 hello");
+    bench_end(&b);
+    server_stop(&server);
+}
+
+/* The options of its connections are those of the table. */
+static void a_class_may_be_kept_from_private_addresses(void **state)
+{
+    struct bench b = {0};
+    struct delivery d;
+
+    (void)state;
+    bench_start(&b, "cxx_http", "url = \"http://127.0.0.1:9/x\"; deny_private = true;");
+    assert_int_equal(b.error.code, 0);
+    delivery_settle(&b, &d, 1);
+    assert_int_equal(d.job.status, TR_OK);
+    assert_non_null(strstr(d.job.message, "deny_private is on"));
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +134,8 @@ int main(void)
         cmocka_unit_test(a_cancelled_request_ends_without_an_answer),
         cmocka_unit_test(requests_under_way_end_with_the_instance),
         cmocka_unit_test(answers_on_the_way_end_with_the_instance),
+        cmocka_unit_test(a_class_makes_requests),
+        cmocka_unit_test(a_class_may_be_kept_from_private_addresses),
     };
 
     return cmocka_run_group_tests(tests, place_begin, place_end);

@@ -47,7 +47,8 @@ class failure : public std::runtime_error
 /* One option, built step by step, since C++ before 20 cannot name members:
  *     static const tailrace::option options[] = {
  *         tailrace::option("every", TR_TYPE_INT, "log each …").preset("100").range(1, 9999)};
- * It adds nothing to a tr_option, so an array of these is a table. */
+ * or a row of a macro such as TR_CONNECTION_TRUST(). It adds nothing to a tr_option, so an
+ * array of these is a table. */
 struct option : tr_option {
     option(const char *name_, uint32_t type_, const char *help_) : tr_option()
     {
@@ -55,6 +56,9 @@ struct option : tr_option {
         type = type_;
         help = help_;
         offset = TR_NO_OFFSET;
+    }
+    option(const tr_option &row) : tr_option(row)
+    {
     }
     option &preset(const char *text)
     {

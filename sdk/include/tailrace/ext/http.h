@@ -4,7 +4,8 @@
  *
  * The pool, TLS, proxy, passwords and redaction live in the host, so a plugin that speaks HTTP
  * links nothing. A URL may name a user (https://user@host/); the password comes from the host's
- * passwords file and never passes through the plugin.
+ * passwords file and never passes through the plugin. <tailrace/connection.h> has the options
+ * by which users say how a client's connections are made.
  *
  * A request that met the end of a connection which had idled goes out once more, as every
  * client does: it may reach the server twice, so what must not happen twice needs a key that
