@@ -26,15 +26,6 @@ static tr_status load(tr_self *self, const tr_config *config, tr_error *error)
     return tr_paths_bind(self->host, self->doc, config, "fields", &self->fields, error);
 }
 
-static tr_status omit_check(const tr_host *host, const tr_config *config, tr_error *error)
-{
-    tr_self self = {.host = host, .doc = tr_need_ext(host, TR_EXT_DOC, error)};
-    tr_status status = self.doc ? load(&self, config, error) : TR_ENOSYS;
-
-    tr_paths_unbind(self.doc, &self.fields);
-    return status;
-}
-
 static tr_status omit_open(const tr_host *host, tr_self **ret_self, tr_error *error)
 {
     const tr_doc_api *doc = tr_need_ext(host, TR_EXT_DOC, error);
@@ -46,6 +37,17 @@ static tr_status omit_open(const tr_host *host, tr_self **ret_self, tr_error *er
     self->doc = doc;
     *ret_self = self;
     return TR_OK;
+}
+
+static void omit_close(tr_self *self)
+{
+    tr_paths_unbind(self->doc, &self->fields);
+    free(self);
+}
+
+static tr_status omit_check(const tr_host *host, const tr_config *config, tr_error *error)
+{
+    return tr_check_instance(omit_open, load, omit_close, host, config, error);
 }
 
 /* What is not there is omitted. What is there and stays must not go on as if it were not. */
@@ -66,12 +68,6 @@ static tr_status omit_transform(tr_self *self, const tr_batch *batch, const tr_c
                            (unsigned)i + 1);
     }
     return TR_OK;
-}
-
-static void omit_close(tr_self *self)
-{
-    tr_paths_unbind(self->doc, &self->fields);
-    free(self);
 }
 
 static const tr_plugin omit = {

@@ -38,15 +38,6 @@ static tr_status load(tr_self *self, const tr_config *config, tr_error *error)
     return status;
 }
 
-static tr_status pick_check(const tr_host *host, const tr_config *config, tr_error *error)
-{
-    tr_self self = {.host = host, .doc = tr_need_ext(host, TR_EXT_DOC, error)};
-    tr_status status = self.doc ? load(&self, config, error) : TR_ENOSYS;
-
-    tr_paths_unbind(self.doc, &self.fields);
-    return status;
-}
-
 static tr_status pick_open(const tr_host *host, tr_self **ret_self, tr_error *error)
 {
     const tr_doc_api *doc = tr_need_ext(host, TR_EXT_DOC, error);
@@ -60,18 +51,23 @@ static tr_status pick_open(const tr_host *host, tr_self **ret_self, tr_error *er
     return TR_OK;
 }
 
+static void pick_close(tr_self *self)
+{
+    tr_paths_unbind(self->doc, &self->fields);
+    free(self);
+}
+
+static tr_status pick_check(const tr_host *host, const tr_config *config, tr_error *error)
+{
+    return tr_check_instance(pick_open, load, pick_close, host, config, error);
+}
+
 static tr_status pick_transform(tr_self *self, const tr_batch *batch, const tr_change *change,
                                 tr_doc *doc, tr_error *error)
 {
     (void)batch, (void)change, (void)error;
     return self->doc->keep(doc, self->fields.items, self->fields.count,
                            self->special ? TR_DOC_KEEP_SPECIAL : 0);
-}
-
-static void pick_close(tr_self *self)
-{
-    tr_paths_unbind(self->doc, &self->fields);
-    free(self);
 }
 
 static const tr_plugin pick = {

@@ -129,15 +129,6 @@ static tr_status load(tr_self *self, const tr_config *config, tr_error *error)
     return status;
 }
 
-static tr_status rename_check(const tr_host *host, const tr_config *config, tr_error *error)
-{
-    tr_self self = {.host = host, .doc = tr_need_ext(host, TR_EXT_DOC, error)};
-    tr_status status = self.doc ? load(&self, config, error) : TR_ENOSYS;
-
-    unload(&self);
-    return status;
-}
-
 /* ---- an instance's life ---- */
 
 static tr_status rename_open(const tr_host *host, tr_self **ret_self, tr_error *error)
@@ -151,6 +142,17 @@ static tr_status rename_open(const tr_host *host, tr_self **ret_self, tr_error *
     self->doc = doc;
     *ret_self = self;
     return TR_OK;
+}
+
+static void rename_close(tr_self *self)
+{
+    unload(self);
+    free(self);
+}
+
+static tr_status rename_check(const tr_host *host, const tr_config *config, tr_error *error)
+{
+    return tr_check_instance(rename_open, load, rename_close, host, config, error);
 }
 
 /* What is not there has no name to change. What is there and cannot move must not go on under
@@ -172,12 +174,6 @@ static tr_status rename_transform(tr_self *self, const tr_batch *batch, const tr
                            move->from_text, move->to_text);
     }
     return TR_OK;
-}
-
-static void rename_close(tr_self *self)
-{
-    unload(self);
-    free(self);
 }
 
 static const tr_plugin rename_fields = {

@@ -85,46 +85,32 @@ static tr_status load(tr_self *self, const tr_config *config, tr_error *error)
     return status;
 }
 
-static tr_status begin(tr_self *self, const tr_host *host, tr_error *error)
-{
-    *self = (tr_self){.host = host,
-                      .doc = tr_need_ext(host, TR_EXT_DOC, error),
-                      .json = tr_need_ext(host, TR_EXT_JSON, error)};
-    return self->doc && self->json ? TR_OK : TR_ENOSYS;
-}
-
-static tr_status skip_check(const tr_host *host, const tr_config *config, tr_error *error)
-{
-    tr_self self;
-    tr_status status = begin(&self, host, error);
-
-    if (status == TR_OK)
-        status = load(&self, config, error);
-    unload(&self);
-    return status;
-}
-
 /* ---- an instance's life ---- */
 
 static tr_status skip_open(const tr_host *host, tr_self **ret_self, tr_error *error)
 {
-    tr_self *self = malloc(sizeof(*self));
-    tr_status status;
+    const tr_doc_api *doc = tr_need_ext(host, TR_EXT_DOC, error);
+    const tr_json *json = tr_need_ext(host, TR_EXT_JSON, error);
+    tr_self *self = doc && json ? calloc(1, sizeof(*self)) : NULL;
 
     if (!self)
-        return tr_fail(error, TR_EAGAIN, "out of memory");
-    status = begin(self, host, error);
-    if (status == TR_OK)
-        *ret_self = self;
-    else
-        free(self);
-    return status;
+        return doc && json ? tr_fail(error, TR_EAGAIN, "out of memory") : TR_ENOSYS;
+    self->host = host;
+    self->doc = doc;
+    self->json = json;
+    *ret_self = self;
+    return TR_OK;
 }
 
 static void skip_close(tr_self *self)
 {
     unload(self);
     free(self);
+}
+
+static tr_status skip_check(const tr_host *host, const tr_config *config, tr_error *error)
+{
+    return tr_check_instance(skip_open, load, skip_close, host, config, error);
 }
 
 static tr_status skip_transform(tr_self *self, const tr_batch *batch, const tr_change *change,

@@ -91,6 +91,24 @@ TR_UNUSED_ static const void *tr_need_ext(const tr_host *host, const char *id, t
     return table;
 }
 
+/* check() of a plugin whose configure() reaches for nothing but memory: an instance is opened,
+ * configured and closed again, and what is wrong with the options is what they say. The three
+ * are those of the descriptor; `close` is not NULL.                              [control] */
+TR_UNUSED_ static tr_status tr_check_instance(
+    tr_status (*open)(const tr_host *, tr_self **, tr_error *),
+    tr_status (*configure)(tr_self *, const tr_config *, tr_error *), void (*close)(tr_self *),
+    const tr_host *host, const tr_config *config, tr_error *error)
+{
+    tr_self *self = NULL;
+    tr_status status = open(host, &self, error);
+
+    if (status != TR_OK)
+        return status;
+    status = configure(self, config, error);
+    close(self);
+    return status;
+}
+
 /* Sets an outcome for the whole batch; `message` is a literal or outlives the call. */
 TR_UNUSED_ static tr_status tr_finish(tr_outcome *outcome, tr_status status,
                                       const char *message)
