@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/folder.h"
+#include "cli/load.h"
 #include "cli/print.h"
 #include "cli/request.h"
 #include "cli/runner.h"
@@ -86,19 +87,6 @@ static int sample(struct copy *copy, bool *ret_include_docs, struct error *error
 
 /* ---- the run ---- */
 
-/* The user knows of options, and not of the file that was made of them. */
-static void print_mistakes(const struct copy *copy, const struct diags *diags)
-{
-    char rule[64];
-
-    snprintf(rule, sizeof(rule), "rules.%s.", copy->rule);
-    for (const struct diag *it = diags->first; it; it = it->next) {
-        bool is_rule = str_starts(str_c(it->path), str_c(rule));
-        print_error("%s%s%s%s%s%s", is_rule ? "--" : "", is_rule ? it->path + strlen(rule) : "",
-                    is_rule ? ": " : "", it->message, *it->remedy ? "; " : "", it->remedy);
-    }
-}
-
 static struct settings_overrides overrides_of(const struct copy *copy)
 {
     return (struct settings_overrides){
@@ -111,22 +99,11 @@ static struct settings_overrides overrides_of(const struct copy *copy)
 static int load(struct copy *copy)
 {
     const struct settings_overrides overrides = overrides_of(copy);
-    struct settings *settings = NULL;
-    struct diags diags;
-    int rc;
+    char rule[64];
+    const struct load_name names[] = {{rule, "--"}, {.path = NULL}};
 
-    diags_init(&diags);
-    rc = settings_load(&overrides, &diags, &settings);
-    if (rc == 0)
-        rc = settings_resolve(settings, &diags);
-    print_mistakes(copy, &diags);
-    diags_fini(&diags);
-    if (rc < 0) {
-        settings_unref(settings);
-        return error_exit_code(rc);
-    }
-    copy->settings = settings;
-    return EX_OK;
+    snprintf(rule, sizeof(rule), "rules.%s.", copy->rule);
+    return load_settings(&overrides, LOAD_SECRETS, names, &copy->settings);
 }
 
 static int write_config(struct copy *copy, bool include_docs, struct error *error)

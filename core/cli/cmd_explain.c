@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/document.h"
+#include "cli/load.h"
 #include "cli/print.h"
 #include "config/near.h"
 
@@ -236,19 +237,15 @@ static int run(struct args *args)
     struct settings *settings = NULL;
     struct segment *segment = NULL;
     struct buf text = {0};
-    struct diags diags;
     struct error error;
     int rc, code;
 
     if (strcmp(path, "-") == 0 && strcmp(args->overrides.path, "-") == 0)
         return args_wrong(args, "the configuration and the document cannot both be \"-\"");
     args_set_up_log(args, NULL);
-    diags_init(&diags);
-    rc = settings_load(&args->overrides, &diags, &settings);
-    print_diags(&diags);
-    diags_fini(&diags);
-    if (rc < 0)
-        return error_exit_code(rc);
+    code = load_settings(&args->overrides, 0, NULL, &settings);
+    if (code != EX_OK)
+        return code;
     rc = document_read(path, &text, &error);
     if (rc == 0) {
         rc = document_to_segment(buf_str(&text), &segment, &error);

@@ -8,6 +8,7 @@
  */
 #include "base/mem.h"
 #include "cli/letters.h"
+#include "cli/load.h"
 #include "cli/print.h"
 #include "cli/runner.h"
 #include "cli/signals.h"
@@ -140,7 +141,7 @@ static int send_marked(const struct args *args, const struct marked *marked)
     struct settings *settings;
     struct error error;
     size_t stayed = 0;
-    int code = runner_load(&args->overrides, &settings), counted, rc;
+    int code = load_settings(&args->overrides, LOAD_SECRETS, NULL, &settings), counted, rc;
 
     if (code != EX_OK)
         return code;

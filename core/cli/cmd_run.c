@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "cli/args.h"
+#include "cli/load.h"
 #include "cli/print.h"
 #include "cli/runner.h"
 #include "cli/signals.h"
@@ -84,7 +85,7 @@ static int run(struct args *args)
         return code;
     signals_block();
     args_set_up_log(args, NULL);
-    code = runner_load(&args->overrides, &settings);
+    code = load_settings(&args->overrides, LOAD_SECRETS, NULL, &settings);
     if (code != EX_OK)
         return code;
     args_set_up_log(args, settings);

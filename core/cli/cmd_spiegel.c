@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "cli/args.h"
+#include "cli/load.h"
 #include "cli/print.h"
-#include "cli/runner.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -78,7 +78,7 @@ static int open_store(struct import *import)
 static int prepare(struct import *import)
 {
     struct error error;
-    int code = runner_load(&import->args->overrides, &import->settings);
+    int code = load_settings(&import->args->overrides, LOAD_SECRETS, NULL, &import->settings);
 
     if (code == EX_OK)
         code = find_group(import);

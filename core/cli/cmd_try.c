@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/document.h"
 #include "cli/folder.h"
+#include "cli/load.h"
 #include "cli/print.h"
 #include "cli/runner.h"
 #include "cli/signals.h"
@@ -80,40 +81,15 @@ static int find_plugin(struct trial *trial, struct error *error)
     return rc;
 }
 
-/* The user knows of options and not of the file that was made of them: the option that a path
- * in that file is about, or NULL. */
-static const char *option_of(const char *path)
-{
-    static const char *const prefixes[] = {TRY_OPTIONS_PATH, TRY_TRANSFORM_PATH};
-
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-        if (str_starts(str_c(path), str_c(prefixes[i])))
-            return path + strlen(prefixes[i]);
-    return NULL;
-}
-
-static void print_mistakes(const struct diags *diags)
-{
-    for (const struct diag *it = diags->first; it; it = it->next) {
-        const char *option = option_of(it->path);
-        print_error("%s%s%s%s%s%s", option ? "--option " : "", option ? option : "",
-                    option ? ": " : "", it->message, *it->remedy ? "; " : "", it->remedy);
-    }
-}
-
 static int load(struct trial *trial)
 {
-    struct settings_overrides overrides = {.path = trial->config, .state_dir = trial->state};
-    struct diags diags;
-    int rc;
+    static const struct load_name names[] = {
+        {TRY_OPTIONS_PATH, "--option "}, {TRY_TRANSFORM_PATH, "--option "}, {.path = NULL}};
+    const struct settings_overrides overrides = {.path = trial->config,
+                                                 .state_dir = trial->state};
 
-    diags_init(&diags);
-    rc = settings_load(&overrides, &diags, &trial->settings);
-    if (rc == 0 && !args_has(trial->args, "dry-run"))
-        rc = settings_resolve(trial->settings, &diags);
-    print_mistakes(&diags);
-    diags_fini(&diags);
-    return rc < 0 ? error_exit_code(rc) : EX_OK;
+    return load_settings(&overrides, args_has(trial->args, "dry-run") ? 0 : LOAD_SECRETS, names,
+                         &trial->settings);
 }
 
 /* Gives the exit code. */

@@ -5,12 +5,10 @@
 #include "cli/runner.h"
 
 #include "cli/notify.h"
-#include "cli/print.h"
 #include "cli/signals.h"
 #include "observe/log.h"
 
 #include <signal.h>
-#include <sysexits.h>
 
 struct runner {
     const struct runner_options *options;
@@ -52,28 +50,6 @@ static void signal_came(struct signals *signals, int number)
     if (runner->options->is_service)
         notify_stopping();
     stop(runner);
-}
-
-/* ---- settings ---- */
-
-int runner_load(const struct settings_overrides *overrides, struct settings **ret_settings)
-{
-    struct settings *settings = NULL;
-    struct diags diags;
-    int rc;
-
-    diags_init(&diags);
-    rc = settings_load(overrides, &diags, &settings);
-    if (rc == 0)
-        rc = settings_resolve(settings, &diags);
-    print_diags(&diags);
-    diags_fini(&diags);
-    if (rc < 0) {
-        settings_unref(settings);
-        return error_exit_code(rc);
-    }
-    *ret_settings = settings;
-    return EX_OK;
 }
 
 /* ---- the run ---- */

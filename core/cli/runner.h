@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs an engine to its end: the loop, the signals, the service manager. `run`, `try` and
- * `dead-letter replay` share it. Main thread, which becomes the loop thread.
+ * Runs an engine to its end: the loop, the signals, the service manager. `run`, `try`, `copy`
+ * and `dead-letter replay` share it. Main thread, which becomes the loop thread.
  */
 #ifndef CLI_RUNNER_H
 #define CLI_RUNNER_H
@@ -16,10 +16,6 @@ struct runner_options {
     struct progress *progress;   /* is shown while it runs; NULL: not wanted              */
     int stopped_code;            /* the exit code when a signal ended it before its end; 0 */
 };
-
-/* Loads and judges the settings, with their secrets: what is wrong is printed. Gives the exit
- * code; EX_OK: *ret_settings is the caller's. */
-int runner_load(const struct settings_overrides *overrides, struct settings **ret_settings);
 
 /* Runs until the engine has finished, or SIGTERM or SIGINT ended it (signals_block() before);
  * a second one does not wait for what is in flight. Takes over `settings`. *ret_exit_code is
