@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "cli/print.h"
+#include "cli/listing.h"
 #include "cli/seq.h"
 #include "cli/site.h"
 #include "config/near.h"
@@ -240,12 +240,6 @@ static int ask(const struct args *args)
 
 /* ---- what waits ---- */
 
-struct listing {
-    bool json;
-    struct buf out;
-    struct table table;
-};
-
 static tr_str from_of(const struct store_backfill *request)
 {
     return str_eq(request->since, STR("0")) ? STR("beginning") : request->since;
@@ -257,7 +251,7 @@ static bool list_one(void *context, const struct store_backfill *request)
     bool is_word = str_eq(request->since, STR("0")) || str_eq(request->since, STORE_SINCE_NOW);
     char time[CLOCK_TEXT];
 
-    if (!listing->json) {
+    if (!listing->as_json) {
         clock_format(request->asked_ms, time);
         table_add(&listing->table, request->binding);
         table_add(&listing->table, request->db.len > 0 ? request->db : STR("(all)"));
@@ -265,23 +259,23 @@ static bool list_one(void *context, const struct store_backfill *request)
         table_add(&listing->table, from_of(request));
         return true;
     }
-    json_begin(&listing->out, NULL, '{');
-    json_str(&listing->out, "rule", request->binding);
+    json_begin(&listing->json, NULL, '{');
+    json_str(&listing->json, "rule", request->binding);
     if (request->db.len > 0)
-        json_str(&listing->out, "database", request->db);
+        json_str(&listing->json, "database", request->db);
     if (is_word)
-        json_str(&listing->out, "from", from_of(request));
+        json_str(&listing->json, "from", from_of(request));
     else
-        json_raw(&listing->out, "from", request->since);
-    json_time(&listing->out, "asked", request->asked_ms);
-    json_end(&listing->out, '}');
+        json_raw(&listing->json, "from", request->since);
+    json_time(&listing->json, "asked", request->asked_ms);
+    json_end(&listing->json, '}');
     return true;
 }
 
 static int list(const struct args *args)
 {
     struct listing listing = {
-        .json = args->json,
+        .as_json = args->json,
         .table = {.columns = 4,
                   .heads = {"RULE", "DATABASE", "ASKED", "FROM"},
                   .most = {[3] = SEQ_SHOWN}},
@@ -292,34 +286,11 @@ static int list(const struct args *args)
 
     if (code != EX_OK)
         return code;
-    json_begin(&listing.out, NULL, '{');
-    json_begin(&listing.out, "requests", '[');
+    listing_begin(&listing, "requests");
     if (store_backfill_each(store, list_one, &listing, &error) < 0)
         code = print_failure(&error);
-    json_end(&listing.out, ']');
-    json_end(&listing.out, '}');
-    if (code == EX_OK && args->json)
-        print_json(&listing.out);
-    table_print(&listing.table);
-    buf_fini(&listing.out);
     store_close(store);
-    return code;
-}
-
-static void report_cancelled(const struct args *args, int64_t cancelled)
-{
-    char text[PRINT_COUNT];
-    struct buf out = {0};
-
-    if (!args->json) {
-        printf("%s cancelled\n", print_count(text, cancelled, "request"));
-        return;
-    }
-    json_begin(&out, NULL, '{');
-    json_num(&out, "cancelled", cancelled);
-    json_end(&out, '}');
-    print_json(&out);
-    buf_fini(&out);
+    return listing_end(&listing, code);
 }
 
 static int cancel(const struct args *args, const char *rule)
@@ -338,7 +309,7 @@ static int cancel(const struct args *args, const char *rule)
         print_error("no such request of rule %s waits; a daemon may have taken it up", rule);
         code = EX_NOINPUT;
     } else {
-        report_cancelled(args, cancelled);
+        print_done(args->json, cancelled, "request", "cancelled");
     }
     store_close(store);
     return code;

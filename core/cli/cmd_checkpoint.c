@@ -7,9 +7,10 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cli/print.h"
+#include "cli/listing.h"
 #include "cli/seq.h"
 #include "cli/site.h"
+#include "cli/stream.h"
 #include "config/near.h"
 
 #include <inttypes.h>
@@ -20,7 +21,7 @@ enum { SEQ_SHOWN = 32 };
 
 /* Which ones are wanted, and copies of those that were found. */
 struct search {
-    tr_str rule, stream, db; /* empty: any; `stream` is a key, "source/db", or a database  */
+    tr_str rule, stream, db; /* empty: any; for `stream` see stream_is()                   */
     struct arena arena;
     struct store_checkpoint *found;
     size_t count, room;
@@ -28,23 +29,13 @@ struct search {
 
 /* ---- looking ---- */
 
-static bool is_stream(const struct store_checkpoint *it, tr_str wanted)
-{
-    tr_str source, db = wanted;
-
-    if (wanted.len == 0 || str_eq(it->stream, wanted) || str_eq(it->db, wanted))
-        return true;
-    /* "source/db"; a database's name may hold slashes too. */
-    source = str_cut(wanted, '/', &db);
-    return str_eq(it->source, source) && str_eq(it->db, db);
-}
-
 static bool keep(void *context, const struct store_checkpoint *it)
 {
     struct search *search = context;
     struct store_checkpoint *copy;
 
-    if (!is_stream(it, search->stream) || (search->db.len > 0 && !str_eq(it->db, search->db)))
+    if (!stream_is(search->stream, it->stream, it->source, it->db) ||
+        (search->db.len > 0 && !str_eq(it->db, search->db)))
         return true;
     if (search->count == search->room) {
         search->room = search->room ? search->room * 2 : 64;
@@ -109,25 +100,6 @@ static int print_absent(const struct search *search, struct store *store)
 
 /* ---- output ---- */
 
-static void print_table(const struct search *search)
-{
-    struct table table = {.columns = 5,
-                          .heads = {"RULE", "STREAM", "ROWS", "UPDATED", "SEQ"},
-                          .most = {[4] = SEQ_SHOWN}};
-    char time[CLOCK_TEXT];
-
-    for (size_t i = 0; i < search->count; i++) {
-        const struct store_checkpoint *it = &search->found[i];
-        clock_format(it->updated_ms, time);
-        table_add(&table, it->binding);
-        table_add(&table, it->stream);
-        table_addf(&table, "%" PRId64, it->ordinal);
-        table_add(&table, str_c(time));
-        table_add(&table, it->seq);
-    }
-    table_print(&table);
-}
-
 static void print_members(const struct search *search)
 {
     char time[CLOCK_TEXT];
@@ -149,35 +121,49 @@ static void print_members(const struct search *search)
     }
 }
 
-static void print_as_json(const struct search *search)
+static void add_checkpoint(struct listing *listing, const struct store_checkpoint *it)
 {
-    struct buf out = {0};
+    char time[CLOCK_TEXT];
 
-    json_begin(&out, NULL, '{');
-    json_begin(&out, "checkpoints", '[');
-    for (size_t i = 0; i < search->count; i++) {
-        const struct store_checkpoint *it = &search->found[i];
-        json_begin(&out, NULL, '{');
-        json_str(&out, "rule", it->binding);
-        json_str(&out, "stream", it->stream);
-        json_str(&out, "source", it->source);
-        json_str(&out, "db", it->db);
-        json_str(&out, "incarnation", it->incarnation);
-        json_raw(&out, "seq", it->seq);
-        json_num(&out, "rows", it->ordinal);
-        json_time(&out, "updated", it->updated_ms);
-        json_end(&out, '}');
+    if (!listing->as_json) {
+        clock_format(it->updated_ms, time);
+        table_add(&listing->table, it->binding);
+        table_add(&listing->table, it->stream);
+        table_addf(&listing->table, "%" PRId64, it->ordinal);
+        table_add(&listing->table, str_c(time));
+        table_add(&listing->table, it->seq);
+        return;
     }
-    json_end(&out, ']');
-    json_end(&out, '}');
-    print_json(&out);
-    buf_fini(&out);
+    json_begin(&listing->json, NULL, '{');
+    json_str(&listing->json, "rule", it->binding);
+    json_str(&listing->json, "stream", it->stream);
+    json_str(&listing->json, "source", it->source);
+    json_str(&listing->json, "db", it->db);
+    json_str(&listing->json, "incarnation", it->incarnation);
+    json_raw(&listing->json, "seq", it->seq);
+    json_num(&listing->json, "rows", it->ordinal);
+    json_time(&listing->json, "updated", it->updated_ms);
+    json_end(&listing->json, '}');
+}
+
+static void print_listing(const struct search *search, bool as_json)
+{
+    struct listing listing = {
+        .as_json = as_json,
+        .table = {.columns = 5,
+                  .heads = {"RULE", "STREAM", "ROWS", "UPDATED", "SEQ"},
+                  .most = {[4] = SEQ_SHOWN}},
+    };
+
+    listing_begin(&listing, "checkpoints");
+    for (size_t i = 0; i < search->count; i++)
+        add_checkpoint(&listing, &search->found[i]);
+    listing_end(&listing, EX_OK);
 }
 
 /* ---- list, show ---- */
 
-static int look(const struct args *args, struct search *search,
-                void (*print)(const struct search *search))
+static int look(const struct args *args, struct search *search, bool in_full)
 {
     struct store *store = NULL;
     int code = site_open_store(args, STORE_READ_ONLY, &store);
@@ -187,10 +173,10 @@ static int look(const struct args *args, struct search *search,
     code = search_run(search, store);
     if (code == EX_OK && search->count == 0 && search->rule.len > 0)
         code = print_absent(search, store);
-    else if (code == EX_OK && args->json)
-        print_as_json(search);
+    else if (code == EX_OK && in_full && !args->json)
+        print_members(search);
     else if (code == EX_OK)
-        print(search);
+        print_listing(search, args->json);
     search_fini(search);
     store_close(store);
     return code;
@@ -205,7 +191,7 @@ static int list(struct args *args)
     /* With a rule and a database that do not meet, the message names both. */
     if (narrow.rule.len > 0)
         narrow.stream = narrow.db;
-    return look(args, &narrow, print_table);
+    return look(args, &narrow, false);
 }
 
 static int show(struct args *args)
@@ -213,7 +199,7 @@ static int show(struct args *args)
     struct search search = {.rule = str_c(args->operands[0]),
                             .stream = str_c(args->operands[1])};
 
-    return look(args, &search, print_members);
+    return look(args, &search, true);
 }
 
 /* ---- set ---- */
@@ -226,11 +212,31 @@ static int print_several(const struct search *search)
     return EX_DATAERR;
 }
 
-static int set_seq(struct store *store, struct store_checkpoint *checkpoint, const char *given)
+static void report_set(const struct args *args, const struct store_checkpoint *checkpoint)
+{
+    struct buf out = {0};
+
+    if (!args->json) {
+        printf("rule " STR_FMT " goes on from ", STR_ARG(checkpoint->binding));
+        print_clean(checkpoint->seq);
+        printf(" on " STR_FMT "\n", STR_ARG(checkpoint->stream));
+        return;
+    }
+    json_begin(&out, NULL, '{');
+    json_str(&out, "rule", checkpoint->binding);
+    json_str(&out, "stream", checkpoint->stream);
+    json_raw(&out, "seq", checkpoint->seq);
+    json_end(&out, '}');
+    print_json(&out);
+    buf_fini(&out);
+}
+
+static int set_seq(const struct args *args, struct store *store,
+                   struct store_checkpoint *checkpoint)
 {
     struct buf seq = {0};
     struct error error;
-    int rc = seq_parse(str_c(given), checkpoint->seq, &seq);
+    int rc = seq_parse(str_c(args->operands[2]), checkpoint->seq, &seq);
 
     if (rc < 0) {
         buf_fini(&seq);
@@ -239,11 +245,8 @@ static int set_seq(struct store *store, struct store_checkpoint *checkpoint, con
     checkpoint->seq = buf_str(&seq);
     checkpoint->updated_ms = clock_wall_ms();
     rc = store_checkpoint_set(store, checkpoint, &error);
-    if (rc == 0) {
-        printf("rule " STR_FMT " goes on from ", STR_ARG(checkpoint->binding));
-        print_clean(checkpoint->seq);
-        printf(" on " STR_FMT "\n", STR_ARG(checkpoint->stream));
-    }
+    if (rc == 0)
+        report_set(args, checkpoint);
     buf_fini(&seq);
     return rc < 0 ? print_failure(&error) : EX_OK;
 }
@@ -263,7 +266,7 @@ static int set(struct args *args)
     else if (code == EX_OK && search.count > 1)
         code = print_several(&search);
     else if (code == EX_OK)
-        code = set_seq(store, &search.found[0], args->operands[2]);
+        code = set_seq(args, store, &search.found[0]);
     search_fini(&search);
     store_close(store);
     return code;
@@ -271,9 +274,9 @@ static int set(struct args *args)
 
 /* ---- delete ---- */
 
-static int delete_found(struct store *store, const struct search *search)
+static int delete_found(const struct args *args, struct store *store,
+                        const struct search *search)
 {
-    char text[PRINT_COUNT];
     int64_t deleted, total = 0;
     struct error error;
 
@@ -283,29 +286,25 @@ static int delete_found(struct store *store, const struct search *search)
             return print_failure(&error);
         total += deleted;
     }
-    printf("%s deleted\n", print_count(text, total, "checkpoint"));
+    print_done(args->json, total, "checkpoint", "deleted");
     return EX_OK;
 }
 
 static int forget(struct args *args)
 {
-    bool all = args_has(args, "all");
     struct search search = {.rule = str_c(args->operands[0])};
     struct store *store = NULL;
-    int code;
+    int code = stream_chosen(args, &search.stream);
 
-    if (all == (args->operands_count == 2))
-        return args_wrong(args, "name a stream, or --all for all of the rule");
-    if (!all)
-        search.stream = str_c(args->operands[1]);
-    code = site_open_store(args, 0, &store);
+    if (code == EX_OK)
+        code = site_open_store(args, 0, &store);
     if (code != EX_OK)
         return code;
     code = search_run(&search, store);
     if (code == EX_OK && search.count == 0)
         code = print_absent(&search, store);
     else if (code == EX_OK)
-        code = delete_found(store, &search);
+        code = delete_found(args, store, &search);
     search_fini(&search);
     store_close(store);
     return code;

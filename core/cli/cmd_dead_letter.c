@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "cli/letters.h"
-#include "cli/print.h"
+#include "cli/listing.h"
 #include "json/tree.h"
 
 #include <inttypes.h>
@@ -13,12 +13,6 @@
 #include <sysexits.h>
 
 /* ---- list ---- */
-
-struct listing {
-    bool as_json;
-    struct table table;
-    struct buf json;
-};
 
 static void add_members(struct buf *out, const struct store_dead_letter *it)
 {
@@ -81,18 +75,11 @@ static int list(struct args *args)
     code = site_open_store(args, STORE_READ_ONLY, &store);
     if (code != EX_OK)
         return code;
-    json_begin(&listing.json, NULL, '{');
-    json_begin(&listing.json, "dead_letters", '[');
+    listing_begin(&listing, "dead_letters");
     if (store_dead_letter_each(store, &filter, add_letter, &listing, &error) < 0)
         code = print_failure(&error);
-    json_end(&listing.json, ']');
-    json_end(&listing.json, '}');
-    if (args->json && code == EX_OK)
-        print_json(&listing.json);
-    table_print(&listing.table);
-    buf_fini(&listing.json);
     store_close(store);
-    return code;
+    return listing_end(&listing, code);
 }
 
 /* ---- show ---- */
@@ -185,9 +172,7 @@ static int show(struct args *args)
 static int purge_found(const struct args *args, const struct letters *letters,
                        struct store *store)
 {
-    char text[PRINT_COUNT];
     int64_t deleted, total = 0;
-    struct buf out = {0};
     struct error error;
 
     for (size_t i = 0; i < letters->count; i++) {
@@ -195,15 +180,7 @@ static int purge_found(const struct args *args, const struct letters *letters,
             return print_failure(&error);
         total += deleted;
     }
-    if (args->json) {
-        json_begin(&out, NULL, '{');
-        json_num(&out, "purged", total);
-        json_end(&out, '}');
-        print_json(&out);
-    } else {
-        printf("%s purged\n", print_count(text, total, "dead letter"));
-    }
-    buf_fini(&out);
+    print_done(args->json, total, "dead letter", "purged");
     return EX_OK;
 }
 

@@ -4,8 +4,9 @@
  * works beside a running daemon; deleting needs the lock on the state directory.
  */
 #include "base/mem.h"
-#include "cli/print.h"
+#include "cli/listing.h"
 #include "cli/site.h"
+#include "cli/stream.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,18 +14,17 @@
 
 /* ---- list ---- */
 
-struct listing {
-    bool as_json;
+struct scopes {
+    struct listing listing;
     tr_str db; /* empty: any                                                               */
-    struct table table;
-    struct buf json;
 };
 
 static bool add_scope(void *context, const struct store_scope *it)
 {
-    struct listing *listing = context;
+    struct scopes *scopes = context;
+    struct listing *listing = &scopes->listing;
 
-    if (listing->db.len > 0 && !str_eq(it->db, listing->db))
+    if (scopes->db.len > 0 && !str_eq(it->db, scopes->db))
         return true;
     if (!listing->as_json) {
         table_add(&listing->table, it->binding);
@@ -46,12 +46,12 @@ static bool add_scope(void *context, const struct store_scope *it)
 
 static int list(struct args *args)
 {
-    struct listing listing = {
-        .as_json = args->json,
+    struct scopes scopes = {
+        .listing = {.as_json = args->json,
+                    .table = {.columns = 4,
+                              .heads = {"RULE", "STREAM", "ENTRIES", "BYTES"},
+                              .right = {[2] = true, [3] = true}}},
         .db = str_c(args_value(args, "db")),
-        .table = {.columns = 4,
-                  .heads = {"RULE", "STREAM", "ENTRIES", "BYTES"},
-                  .right = {[2] = true, [3] = true}},
     };
     struct store *store = NULL;
     struct error error;
@@ -59,47 +59,29 @@ static int list(struct args *args)
 
     if (code != EX_OK)
         return code;
-    json_begin(&listing.json, NULL, '{');
-    json_begin(&listing.json, "state", '[');
-    if (store_scope_each(store, str_c(args_value(args, "rule")), add_scope, &listing, &error) <
+    listing_begin(&scopes.listing, "state");
+    if (store_scope_each(store, str_c(args_value(args, "rule")), add_scope, &scopes, &error) <
         0)
         code = print_failure(&error);
-    json_end(&listing.json, ']');
-    json_end(&listing.json, '}');
-    if (code == EX_OK && args->json)
-        print_json(&listing.json);
-    else if (code == EX_OK)
-        table_print(&listing.table);
-    buf_fini(&listing.json);
     store_close(store);
-    return code;
+    return listing_end(&scopes.listing, code);
 }
 
 /* ---- delete ---- */
 
 /* The streams of the rule that are meant; their names are copied. */
 struct search {
-    tr_str wanted; /* a stream, "source/db" or a database; empty: all                      */
+    tr_str wanted; /* see stream_is(); empty: all                                          */
     struct arena arena;
     tr_str *streams;
     size_t count, room;
 };
 
-static bool is_wanted(const struct store_scope *it, tr_str wanted)
-{
-    tr_str source, db = wanted;
-
-    if (wanted.len == 0 || str_eq(it->stream, wanted) || str_eq(it->db, wanted))
-        return true;
-    source = str_cut(wanted, '/', &db);
-    return str_eq(it->source, source) && str_eq(it->db, db);
-}
-
 static bool keep(void *context, const struct store_scope *it)
 {
     struct search *search = context;
 
-    if (!is_wanted(it, search->wanted))
+    if (!stream_is(search->wanted, it->stream, it->source, it->db))
         return true;
     if (search->count == search->room) {
         search->room = search->room ? search->room * 2 : 64;
@@ -109,9 +91,9 @@ static bool keep(void *context, const struct store_scope *it)
     return true;
 }
 
-static int delete_found(struct store *store, tr_str rule, const struct search *search)
+static int delete_found(const struct args *args, struct store *store, tr_str rule,
+                        const struct search *search)
 {
-    char text[PRINT_COUNT];
     int64_t deleted, total = 0;
     struct error error;
 
@@ -120,36 +102,33 @@ static int delete_found(struct store *store, tr_str rule, const struct search *s
             return print_failure(&error);
         total += deleted;
     }
-    printf("the state of rule " STR_FMT " on %s deleted\n", STR_ARG(rule),
-           print_count(text, total, "stream"));
+    if (!args->json)
+        printf("the state of rule " STR_FMT " on ", STR_ARG(rule));
+    print_done(args->json, total, "stream", "deleted");
     return EX_OK;
 }
 
 static int forget(struct args *args)
 {
-    bool all = args_has(args, "all");
     tr_str rule = str_c(args->operands[0]);
     struct search search = {.count = 0};
     struct store *store = NULL;
     struct error error;
-    int code;
+    int code = stream_chosen(args, &search.wanted);
 
-    if (all == (args->operands_count == 2))
-        return args_wrong(args, "name a stream, or --all for all of the rule");
-    if (!all)
-        search.wanted = str_c(args->operands[1]);
-    code = site_open_store(args, 0, &store);
+    if (code == EX_OK)
+        code = site_open_store(args, 0, &store);
     if (code != EX_OK)
         return code;
     arena_init(&search.arena, 1024);
     if (store_scope_each(store, rule, keep, &search, &error) < 0) {
         code = print_failure(&error);
     } else if (search.count == 0) {
-        print_error("rule " STR_FMT " keeps nothing%s%s; see tailrace state list",
-                    STR_ARG(rule), all ? "" : " on ", all ? "" : args->operands[1]);
+        print_error("rule " STR_FMT " keeps nothing%s" STR_FMT "; see tailrace state list",
+                    STR_ARG(rule), search.wanted.len > 0 ? " on " : "", STR_ARG(search.wanted));
         code = EX_NOINPUT;
     } else {
-        code = delete_found(store, rule, &search);
+        code = delete_found(args, store, rule, &search);
     }
     free(search.streams);
     arena_fini(&search.arena);

@@ -85,6 +85,22 @@ const char *print_count(char text[PRINT_COUNT], int64_t count, const char *noun)
     return text;
 }
 
+void print_done(bool as_json, int64_t count, const char *noun, const char *done)
+{
+    char text[PRINT_COUNT];
+    struct buf out = {0};
+
+    if (!as_json) {
+        printf("%s %s\n", print_count(text, count, noun), done);
+        return;
+    }
+    json_begin(&out, NULL, '{');
+    json_num(&out, done, count);
+    json_end(&out, '}');
+    print_json(&out);
+    buf_fini(&out);
+}
+
 /* ---- tables ---- */
 
 /* Where a UTF-8 sequence begins; the others add no width. Wide characters count as one. */
@@ -179,6 +195,14 @@ void table_print(struct table *table)
     print_row(table, heads, widths);
     for (size_t i = 0; i < table->count; i += (size_t)table->columns)
         print_row(table, table->cells + i, widths);
+    table_fini(table);
+}
+
+void table_fini(struct table *table)
+{
+    if (table->room > 0)
+        arena_fini(&table->arena);
     free(table->cells);
-    arena_fini(&table->arena);
+    table->cells = NULL;
+    table->count = table->room = 0;
 }

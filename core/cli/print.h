@@ -32,6 +32,9 @@ void print_json(const struct buf *json);
 #define PRINT_COUNT 64
 const char *print_count(char text[PRINT_COUNT], int64_t count, const char *noun);
 
+/* What a command did: "3 rules deleted", or {"deleted":3}. */
+void print_done(bool as_json, int64_t count, const char *noun, const char *done);
+
 /* ---- tables ---- */
 
 enum { TABLE_COLUMNS = 12 };
@@ -54,5 +57,6 @@ void table_addf(struct table *table, const char *fmt, ...)
 
 /* Prints it, heads first, if it has rows; frees what it holds. */
 void table_print(struct table *table);
+void table_fini(struct table *table);
 
 #endif

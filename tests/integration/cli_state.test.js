@@ -155,6 +155,14 @@ test('a rule that was set back reads again', async (t) => {
     assert.equal((await again()).received, 1);
 });
 
+test('checkpoint set and delete say what they did to programs too', async (t) => {
+    const s = await ran(t);
+    const [{ stream }] = await checkpoints(s);
+    assert.deepEqual(await s.json('checkpoint set r db 1'), { rule: 'r', stream, seq: 1 });
+    assert.deepEqual(await s.json('checkpoint delete r db'), { deleted: 1 });
+    assert.deepEqual(await checkpoints(s), []);
+});
+
 test('checkpoints are read beside a daemon and not changed', async (t) => {
     const s = await ran(t);
     await daemon(t, s);
