@@ -90,6 +90,16 @@ static int wrong_option(const struct args *args, const struct spelling *spelling
     return ERR_USAGE;
 }
 
+/* Empty is what a shell's variable leaves that was not set. Some commands would take it for
+ * "all": `dead-letter purge --rule "$RULE"` must not delete those of every rule. */
+static bool is_empty(const struct args *args, const char *option, const char *value)
+{
+    if (!value || *value != '\0')
+        return false;
+    args_wrong(args, "the value of --%s is empty; give one, or leave it out", option);
+    return true;
+}
+
 /* ---- the common options ---- */
 
 static int take_level(struct args *args, const char *value)
@@ -122,6 +132,8 @@ static int take_format(struct args *args, const char *value)
 
 static int take_common(struct args *args, enum common which, const char *value)
 {
+    if (is_empty(args, args_common[which].name, value))
+        return ERR_USAGE;
     switch (which) {
     case CONFIG:
         args->overrides.path = value;
@@ -141,6 +153,8 @@ static int take_common(struct args *args, enum common which, const char *value)
 
 static int take_own(struct args *args, const struct args_option *option, const char *value)
 {
+    if (is_empty(args, option->name, value))
+        return ERR_USAGE;
     if (args->given_count == ARGS_GIVEN_MAX) {
         args_wrong(args, "more than %d options", ARGS_GIVEN_MAX);
         return ERR_USAGE;
@@ -165,8 +179,13 @@ static int take(struct args *args, int seen, const char *value)
 static int judge_operands(const struct args *args)
 {
     const struct command *command = args->command;
+    int empty = 0;
 
-    if (args->operands_count < command->operands_min)
+    while (empty < args->operands_count && args->operands[empty][0] != '\0')
+        empty++;
+    if (empty < args->operands_count)
+        args_wrong(args, "word %d is empty", empty + 1);
+    else if (args->operands_count < command->operands_min)
         args_wrong(args, "it takes %s", command->operands);
     else if (command->operands_max == 0 && args->operands_count > 0)
         args_wrong(args, "\"%s\" is one word too many", args->operands[0]);

@@ -405,7 +405,7 @@ test('what cannot be meant is refused, with the reason', async (t) => {
         [['--list', '--from', 'now'], 64, /--from goes with the rule/],
         [['r', '--from', 'now', '--database', db], 64, /give its seq/],
         [['r', '--from', '["broken'], 65, /begins as JSON/],
-        [['r', '--from', ''], 65, /empty/],
+        [['r', '--from', ''], 64, /empty/],
         [['r', '--database', 'elsewhere'], 66, /no checkpoint on "elsewhere"/],
     ]) {
         const run = await tailrace(site.args('backfill', ...words));

@@ -163,6 +163,26 @@ test('checkpoint set and delete say what they did to programs too', async (t) =>
     assert.deepEqual(await checkpoints(s), []);
 });
 
+/* A shell's variable that was not set must not stand for all there are. */
+test('what is empty on the command line is refused', async (t) => {
+    const s = await ran(t);
+    for (const words of [
+        ['checkpoint', 'delete', 'r', ''],
+        ['checkpoint', 'delete', '', '--all'],
+        ['checkpoint', 'set', 'r', '', 'beginning'],
+        ['dead-letter', 'purge', '--rule', ''],
+        ['dead-letter', 'purge', ''],
+        ['dead-letter', 'replay', '--db='],
+    ]) {
+        const { code, stdout, stderr } = await s.run(words);
+        assert.equal(code, EX.USAGE, words.join(' '));
+        assert.equal(stdout, '');
+        assert.match(stderr, /^tailrace: [^\n]* is empty[^\n]*\n$/);
+    }
+    assert.equal((await checkpoints(s)).length, 1);
+    assert.equal((await letters(s)).length, 2);
+});
+
 test('checkpoints are read beside a daemon and not changed', async (t) => {
     const s = await ran(t);
     await daemon(t, s);
