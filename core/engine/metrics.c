@@ -41,10 +41,7 @@ struct daemon_row {
 };
 
 #define DAEMON(name_, kind_, member_, help_)                                                   \
-    {                                                                                          \
-        .name = (name_), .kind = (kind_), .offset = offsetof(struct daemon_row, member_),      \
-        .help = (help_)                                                                        \
-    }
+    METRICS_COLUMN(struct daemon_row, name_, kind_, member_, help_)
 
 static const struct metrics_column build_columns[] = {
     DAEMON("tailrace_build_info", PROM_GAUGE, one,
@@ -112,10 +109,7 @@ struct group_row {
 };
 
 #define GROUP(name_, member_, help_)                                                           \
-    {                                                                                          \
-        .name = (name_), .kind = PROM_GAUGE, .offset = offsetof(struct group_row, member_),    \
-        .help = (help_)                                                                        \
-    }
+    METRICS_COLUMN(struct group_row, name_, PROM_GAUGE, member_, help_)
 
 static const struct metrics_column group_columns[] = {
     GROUP("tailrace_documents_rules", rules, "Rules that documents of the group are."),

@@ -37,6 +37,11 @@ struct metrics_column {
     const char *help;
 };
 
+#define METRICS_COLUMN(row_, name_, kind_, member_, help_)                                     \
+    {                                                                                          \
+        .name = (name_), .kind = (kind_), .offset = offsetof(row_, member_), .help = (help_)   \
+    }
+
 /* Rows of `stride` bytes. */
 void metrics_write_columns(struct buf *out, const struct metrics_column *columns, size_t count,
                            const void *rows, size_t rows_count, size_t stride);

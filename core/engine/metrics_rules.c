@@ -23,10 +23,7 @@ struct rule_row {
 };
 
 #define RULE(name_, kind_, member_, help_)                                                     \
-    {                                                                                          \
-        .name = (name_), .kind = (kind_), .offset = offsetof(struct rule_row, member_),        \
-        .help = (help_)                                                                        \
-    }
+    METRICS_COLUMN(struct rule_row, name_, kind_, member_, help_)
 
 static const struct metrics_column rule_columns[] = {
     RULE("tailrace_rule_changes_received_total", PROM_COUNTER, received,

@@ -22,10 +22,7 @@ struct source_row {
 };
 
 #define SOURCE(name_, kind_, member_, help_)                                                   \
-    {                                                                                          \
-        .name = (name_), .kind = (kind_), .offset = offsetof(struct source_row, member_),      \
-        .help = (help_)                                                                        \
-    }
+    METRICS_COLUMN(struct source_row, name_, kind_, member_, help_)
 
 static const struct metrics_column columns[] = {
     SOURCE("tailrace_source_up", PROM_GAUGE, up,
