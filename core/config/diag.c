@@ -128,6 +128,20 @@ void diag_remedy(struct diags *diags, struct diag *diag, const char *fmt, ...)
     va_end(args);
 }
 
+int diag_refuse(struct diags *diags, const struct config_node *node, const char *remedy,
+                const char *fmt, ...)
+{
+    struct diag *diag;
+    va_list args;
+
+    va_start(args, fmt);
+    diag = add(diags, DIAG_ERROR, node->file, node->line, config_path(node, &diags->arena), fmt,
+               args);
+    va_end(args);
+    diag_remedy(diags, diag, "%s", remedy);
+    return ERR_CONFIG;
+}
+
 static const char *severity_name(enum diag_severity severity)
 {
     return severity == DIAG_ERROR ? "error" : "warning";

@@ -58,6 +58,11 @@ struct diag *diag_at(struct diags *diags, enum diag_severity severity,
 void diag_remedy(struct diags *diags, struct diag *diag, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Adds an error at `node` with what to do about it (may be empty). Gives ERR_CONFIG, so that a
+ * check can end with it. */
+int diag_refuse(struct diags *diags, const struct config_node *node, const char *remedy,
+                const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
 /* One a line, files in order of first mention, by line within a file. Control bytes become "?".
  * Appended to `out`. */
 void diags_print(const struct diags *diags, struct buf *out);

@@ -68,19 +68,15 @@ static int check_admin(struct settings *settings, struct diags *diags)
     if (config_values_get(settings->values, "admin.listen", 0, &value) != TR_OK)
         return 0;
     settings->admin_listen = arena_str(&settings->arena, value.s);
-    if (admin_address_parse(value.s, &address, &error) < 0) {
-        diag_at(diags, DIAG_ERROR, node, "%s", error.text);
-        return ERR_CONFIG;
-    }
+    if (admin_address_parse(value.s, &address, &error) < 0)
+        return diag_refuse(diags, node, "", "%s", error.text);
     if (address.is_loopback || get_number(settings->values, "admin.remote") != 0)
         return 0;
-    diag_remedy(diags,
-                diag_at(diags, DIAG_ERROR, node,
-                        "other machines reach this address, and there is neither TLS nor a "
-                        "login"),
-                "listen on 127.0.0.1 or a socket behind a proxy that has them, or say "
-                "remote = true if all who reach it may see names, addresses and errors");
-    return ERR_CONFIG;
+    return diag_refuse(
+        diags, node,
+        "listen on 127.0.0.1 or a socket behind a proxy that has them, or say "
+        "remote = true if all who reach it may see names, addresses and errors",
+        "other machines reach this address, and there is neither TLS nor a login");
 }
 
 static int check_main(struct settings *settings, const struct settings_overrides *overrides,
@@ -112,9 +108,7 @@ static int check_main(struct settings *settings, const struct settings_overrides
 static int lacks(const struct config_node *node, const char *key, const char *remedy,
                  struct diags *diags)
 {
-    diag_remedy(diags, diag_at(diags, DIAG_ERROR, node, "%s is missing and must be set", key),
-                "%s", remedy);
-    return ERR_CONFIG;
+    return diag_refuse(diags, node, remedy, "%s is missing and must be set", key);
 }
 
 static int check_couchdb(struct source_settings *source, struct diags *diags)
@@ -124,21 +118,16 @@ static int check_couchdb(struct source_settings *source, struct diags *diags)
     if (source->url_text.len == 0)
         return lacks(source->node, "url", "such as url = \"https://tailrace@host:6984\"",
                      diags);
-    if (url_parse(source->url_text, &source->url, &error) < 0) {
-        diag_at(diags, DIAG_ERROR, config_member(source->node, STR("url")), "%s", error.text);
-        return ERR_CONFIG;
-    }
+    if (url_parse(source->url_text, &source->url, &error) < 0)
+        return diag_refuse(diags, config_member(source->node, STR("url")), "", "%s",
+                           error.text);
     if (source->auth == AUTH_COOKIE && !source->url.user)
         return lacks(source->node, "a user in url",
                      "auth = \"cookie\" logs in as the user that the URL names", diags);
-    if (source->max_feeds >= source->max_connections) {
-        diag_remedy(diags,
-                    diag_at(diags, DIAG_ERROR, source->node,
-                            "max_feeds (%jd) leaves no connection of max_connections (%jd)",
-                            (intmax_t)source->max_feeds, (intmax_t)source->max_connections),
-                    "make max_connections larger than max_feeds");
-        return ERR_CONFIG;
-    }
+    if (source->max_feeds >= source->max_connections)
+        return diag_refuse(diags, source->node, "make max_connections larger than max_feeds",
+                           "max_feeds (%jd) leaves no connection of max_connections (%jd)",
+                           (intmax_t)source->max_feeds, (intmax_t)source->max_connections);
     return 0;
 }
 

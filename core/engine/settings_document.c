@@ -11,24 +11,7 @@
 #include "document/document.h"
 #include "http/secrets.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 /* ---- what no document may say ---- */
-
-__attribute__((format(printf, 4, 5))) static void refuse(struct diags *diags,
-                                                         const struct config_node *node,
-                                                         const char *remedy, const char *fmt,
-                                                         ...)
-{
-    char text[256];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    diag_remedy(diags, diag_at(diags, DIAG_ERROR, node, "%s", text), "%s", remedy);
-}
 
 static bool is_enabled(const struct document_settings *group, tr_str name)
 {
@@ -50,7 +33,7 @@ static const tr_option *find_option(const tr_option *table, uint32_t count, tr_s
 static void vet_texts(const struct config_node *node, struct diags *diags)
 {
     if (node->type == CONFIG_STRING && secret_is_reference(node->text))
-        refuse(
+        diag_refuse(
             diags, node, "set what needs a secret in the configuration file",
             "refers to a secret of this machine (file:, env:, cred:), which no document may");
     config_each (child, node)
@@ -65,14 +48,17 @@ static void vet_options(const struct config_node *group, const tr_option *table,
         uint32_t type = option ? option->type : 0;
 
         if (type == TR_TYPE_PATH)
-            refuse(diags, node, "leave it out, or write the rule in the configuration file",
-                   "is a path on this machine, which no document may name");
+            diag_refuse(diags, node,
+                        "leave it out, or write the rule in the configuration file",
+                        "is a path on this machine, which no document may name");
         else if (type == TR_TYPE_SECRET)
-            refuse(diags, node, "leave it out, or write the rule in the configuration file",
-                   "is a secret, which no document may name");
+            diag_refuse(diags, node,
+                        "leave it out, or write the rule in the configuration file",
+                        "is a secret, which no document may name");
         else if (option && (option->flags & TR_OPTION_OPERATOR))
-            refuse(diags, node, "leave it out, or write the rule in the configuration file",
-                   "is for the operator to set, and no document may");
+            diag_refuse(diags, node,
+                        "leave it out, or write the rule in the configuration file",
+                        "is for the operator to set, and no document may");
         else if (type == TR_TYPE_GROUP && option->group)
             vet_options(node, option->group, UINT32_MAX, diags);
         else
@@ -89,16 +75,16 @@ static void vet_plugin(const struct settings *settings, const struct document_se
     struct error error;
 
     if (!node) {
-        refuse(diags, owner, "name one, as \"plugin\": \"http-webhook\"",
-               "plugin is missing and must be set");
+        diag_refuse(diags, owner, "name one, as \"plugin\": \"http-webhook\"",
+                    "plugin is missing and must be set");
     } else if (node->type != CONFIG_STRING) {
-        refuse(diags, node, "write its name", "is not a string");
+        diag_refuse(diags, node, "write its name", "is not a string");
     } else if (!is_enabled(group, node->text)) {
-        refuse(diags, node, "add it to \"plugins\" of the group, or name another",
-               "\"%.60s\" is not among the plugins that rule_documents." STR_FMT " allows",
-               node->text.ptr, STR_ARG(group->name));
+        diag_refuse(diags, node, "add it to \"plugins\" of the group, or name another",
+                    "\"%.60s\" is not among the plugins that rule_documents." STR_FMT " allows",
+                    node->text.ptr, STR_ARG(group->name));
     } else if (plugin_load(node->text, settings->plugin_dirs, &plugin, &error) < 0) {
-        refuse(diags, node, "", "%s", error.text);
+        diag_refuse(diags, node, "", "%s", error.text);
     } else {
         vet_options(config_member(owner, STR("options")), plugin->options,
                     plugin->options_count, diags);

@@ -11,20 +11,15 @@ static int find_source(struct settings *settings, struct document_settings *grou
                        struct diags *diags)
 {
     const struct config_node *node = config_member(group->node, STR("source"));
-    struct diag *diag;
 
     group->source = settings_source(settings, group->source_name);
-    if (!group->source) {
-        diag = diag_at(diags, DIAG_ERROR, node, "there is no source \"" STR_FMT "\"",
-                       STR_ARG(group->source_name));
-        diag_remedy(diags, diag, "name one of the group \"sources\"");
-        return ERR_CONFIG;
-    }
+    if (!group->source)
+        return diag_refuse(diags, node, "name one of the group \"sources\"",
+                           "there is no source \"" STR_FMT "\"", STR_ARG(group->source_name));
     if (group->source->kind == SOURCE_COUCHDB)
         return 0;
-    diag = diag_at(diags, DIAG_ERROR, node, "is a file, and documents are in a database");
-    diag_remedy(diags, diag, "name a source that has a url");
-    return ERR_CONFIG;
+    return diag_refuse(diags, node, "name a source that has a url",
+                       "is a file, and documents are in a database");
 }
 
 /* ---- the plugins ---- */
@@ -35,15 +30,13 @@ static int check_plugin(struct settings *settings, const struct config_node *ite
     const struct plugin *plugin;
     struct error error;
 
-    if (str_find(item->text, '/') < item->text.len) {
-        diag_remedy(diags, diag_at(diags, DIAG_ERROR, item, "is a path"),
-                    "name the plugin as it is in plugin_dirs: documents name no paths");
-        return ERR_CONFIG;
-    }
+    if (str_find(item->text, '/') < item->text.len)
+        return diag_refuse(diags, item,
+                           "name the plugin as it is in plugin_dirs: documents name no paths",
+                           "is a path");
     if (plugin_load(item->text, settings->plugin_dirs, &plugin, &error) == 0)
         return 0;
-    diag_at(diags, DIAG_ERROR, item, "%s", error.text);
-    return ERR_CONFIG;
+    return diag_refuse(diags, item, "", "%s", error.text);
 }
 
 static int take_plugins(struct settings *settings, struct document_settings *group,
@@ -66,10 +59,8 @@ static int take_plugins(struct settings *settings, struct document_settings *gro
     group->plugins_count = n;
     if (n > 0)
         return rc;
-    diag_remedy(diags,
-                diag_at(diags, DIAG_ERROR, list, "is empty: no document could be a rule"),
-                "name a plugin, such as \"http-webhook\"");
-    return ERR_CONFIG;
+    return diag_refuse(diags, list, "name a plugin, such as \"http-webhook\"",
+                       "is empty: no document could be a rule");
 }
 
 /* ---- the defaults ---- */

@@ -103,7 +103,6 @@ static int check_selector(const struct rule_settings *rule, tr_str selector,
     char why[160];
     tr_error error = {.size = sizeof(error), .cap = sizeof(why), .buf = why};
     tr_json_value *tree;
-    struct diag *diag;
 
     if (selector.len == 0)
         return 0;
@@ -114,10 +113,9 @@ static int check_selector(const struct rule_settings *rule, tr_str selector,
         if (is_object)
             return 0;
     }
-    diag = diag_at(diags, DIAG_ERROR, config_member(rule->node, STR("selector")),
-                   "is not a Mango selector: %s", why);
-    diag_remedy(diags, diag, "write it as JSON text, such as \"{\\\"type\\\":\\\"post\\\"}\"");
-    return ERR_CONFIG;
+    return diag_refuse(diags, config_member(rule->node, STR("selector")),
+                       "write it as JSON text, such as \"{\\\"type\\\":\\\"post\\\"}\"",
+                       "is not a Mango selector: %s", why);
 }
 
 static int take_query(struct settings *settings, struct rule_settings *rule,
@@ -147,13 +145,10 @@ static int take_query(struct settings *settings, struct rule_settings *rule,
     };
     buf_fini(&params);
     buf_fini(&ids);
-    if ((query->filter.len > 0) + (query->doc_ids.len > 0) + (query->selector.len > 0) > 1) {
-        diag_remedy(diags,
-                    diag_at(diags, DIAG_ERROR, rule->node,
-                            "has more than one of filter, doc_ids and selector"),
-                    "the server takes one; express the rest by `if` and `where`");
-        return ERR_CONFIG;
-    }
+    if ((query->filter.len > 0) + (query->doc_ids.len > 0) + (query->selector.len > 0) > 1)
+        return diag_refuse(diags, rule->node,
+                           "the server takes one; express the rest by `if` and `where`",
+                           "has more than one of filter, doc_ids and selector");
     rc = check_selector(rule, query->selector, diags);
     if (rule->plugin && (rule->plugin->descriptor.caps & TR_CAP_NEEDS_ALL_LEAVES))
         query->all_leaves = true;
@@ -175,12 +170,9 @@ static int check_docs(const struct rule_settings *rule, struct diags *diags)
                         (rule->transforms[i].plugin->descriptor.caps & TR_CAP_NEEDS_DOC);
     if (!plugin_needs && !(rule->matcher && matcher_needs_doc(rule->matcher)))
         return 0;
-    diag_remedy(diags,
-                diag_at(diags, DIAG_ERROR, config_member(rule->node, STR("include_docs")),
-                        "is false, but the %s documents",
-                        plugin_needs ? "plugin needs" : "conditions look into"),
-                "take it out: true is the default");
-    return ERR_CONFIG;
+    return diag_refuse(diags, config_member(rule->node, STR("include_docs")),
+                       "take it out: true is the default", "is false, but the %s documents",
+                       plugin_needs ? "plugin needs" : "conditions look into");
 }
 
 static void take_since(struct settings *settings, struct rule_settings *rule)
@@ -255,15 +247,13 @@ static int load_plugin(struct settings *settings, struct rule_settings *rule,
 
     if (name.len == 0)
         return ERR_CONFIG; /* the schema says so */
-    if (plugin_load(name, settings->plugin_dirs, &rule->plugin, &error) < 0) {
-        diag_at(diags, DIAG_ERROR, node, "%s", error.text);
-        return ERR_CONFIG;
-    }
+    if (plugin_load(name, settings->plugin_dirs, &rule->plugin, &error) < 0)
+        return diag_refuse(diags, node, "", "%s", error.text);
     if (rule->plugin->descriptor.process)
         return 0;
-    diag_remedy(diags, diag_at(diags, DIAG_ERROR, node, "only transforms documents"),
-                "put it into `transforms`, and name here a plugin that takes them");
-    return ERR_CONFIG;
+    return diag_refuse(diags, node,
+                       "put it into `transforms`, and name here a plugin that takes them",
+                       "only transforms documents");
 }
 
 static int check_options(struct rule_settings *rule, struct diags *diags)

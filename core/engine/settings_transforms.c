@@ -28,15 +28,13 @@ static int load_plugin(const struct settings *settings, struct transform_setting
 
     if (!node || node->type != CONFIG_STRING)
         return ERR_CONFIG; /* the schema says so */
-    if (plugin_load(node->text, settings->plugin_dirs, &transform->plugin, &error) < 0) {
-        diag_at(diags, DIAG_ERROR, node, "%s", error.text);
-        return ERR_CONFIG;
-    }
+    if (plugin_load(node->text, settings->plugin_dirs, &transform->plugin, &error) < 0)
+        return diag_refuse(diags, node, "", "%s", error.text);
     if (transform->plugin->descriptor.transform)
         return 0;
-    diag_remedy(diags, diag_at(diags, DIAG_ERROR, node, "does not transform documents"),
-                "make it the rule's `plugin`; `tailrace plugins` says what each does");
-    return ERR_CONFIG;
+    return diag_refuse(diags, node,
+                       "make it the rule's `plugin`; `tailrace plugins` says what each does",
+                       "does not transform documents");
 }
 
 static int check_options(const struct rule_settings *rule, struct transform_settings *transform,

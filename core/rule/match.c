@@ -21,9 +21,8 @@ static int read_rows(const struct config_node *rule, tr_str name, enum match_row
             *ret_rows = (enum match_rows)i;
             return 0;
         }
-    diag_remedy(diags, diag_at(diags, DIAG_ERROR, node, "no such choice"),
-                "write one of \"include\", \"exclude\", \"only\"");
-    return ERR_CONFIG;
+    return diag_refuse(diags, node, "write one of \"include\", \"exclude\", \"only\"",
+                       "no such choice");
 }
 
 int matcher_new(const struct config_node *rule, struct diags *diags,
@@ -33,13 +32,11 @@ int matcher_new(const struct config_node *rule, struct diags *diags,
     const struct config_node *databases = config_member(rule, STR("databases"));
     int rc = 0;
 
-    if (!databases) {
-        diag_remedy(diags, diag_at(diags, DIAG_ERROR, rule, "the rule names no databases"),
-                    "add databases = \"^name$\" or a list of names");
+    if (!databases)
+        rc = diag_refuse(diags, rule, "add databases = \"^name$\" or a list of names",
+                         "the rule names no databases");
+    else if (pattern_new(databases, diags, &matcher->databases) != 0)
         rc = ERR_CONFIG;
-    } else if (pattern_new(databases, diags, &matcher->databases) != 0) {
-        rc = ERR_CONFIG;
-    }
     if (conditions_init(&matcher->conditions, config_member(rule, STR("if")),
                         config_member(rule, STR("where")), diags) != 0)
         rc = ERR_CONFIG;

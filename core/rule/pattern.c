@@ -20,13 +20,6 @@ struct pattern {
     struct map set; /* the same names, since a list may be ten thousand long                */
 };
 
-static int refuse(struct diags *diags, const struct config_node *node, const char *remedy,
-                  const char *message)
-{
-    diag_remedy(diags, diag_at(diags, DIAG_ERROR, node, "%s", message), "%s", remedy);
-    return ERR_CONFIG;
-}
-
 static void add_name(struct pattern *pattern, tr_str name)
 {
     if (map_get(&pattern->set, name))
@@ -93,15 +86,15 @@ static int take_list(struct pattern *pattern, const struct config_node *node,
     struct buf text = {0};
     int rc = 0;
 
-    if (node->count == 0) {
-        return refuse(diags, node, "name a database in it, or remove the rule",
-                      "an empty list: the rule would never see a change");
-    }
+    if (node->count == 0)
+        return diag_refuse(diags, node, "name a database in it, or remove the rule",
+                           "an empty list: the rule would never see a change");
     pattern->names = arena_zero(&pattern->arena, node->count * sizeof(tr_str));
     config_each (item, node) {
         if (item->type != CONFIG_STRING || item->text.len == 0) {
-            rc = refuse(diags, item, "write each in quotes, as [ \"orders\", \"invoices\" ]",
-                        "a list holds nothing but names of databases");
+            rc = diag_refuse(diags, item,
+                             "write each in quotes, as [ \"orders\", \"invoices\" ]",
+                             "a list holds nothing but names of databases");
             continue;
         }
         add_name(pattern, item->text);
@@ -117,7 +110,7 @@ int pattern_new(const struct config_node *node, struct diags *diags,
                 struct pattern **ret_pattern)
 {
     struct pattern *pattern = mem_new(struct pattern);
-    int rc = ERR_CONFIG;
+    int rc;
 
     arena_init(&pattern->arena, 512);
     if (node->type == CONFIG_STRING)
@@ -125,8 +118,9 @@ int pattern_new(const struct config_node *node, struct diags *diags,
     else if (node->type == CONFIG_LIST)
         rc = take_list(pattern, node, diags);
     else
-        refuse(diags, node, "write one as \"^user-\" or as [ \"orders\", \"invoices\" ]",
-               "neither a regular expression nor a list of names");
+        rc = diag_refuse(diags, node,
+                         "write one as \"^user-\" or as [ \"orders\", \"invoices\" ]",
+                         "neither a regular expression nor a list of names");
     if (rc != 0) {
         pattern_free(pattern);
         return rc;
