@@ -300,6 +300,17 @@ static void what_is_no_socket_stays(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+static void a_place_that_cannot_be_looked_into_is_told(void **state)
+{
+    struct observe_options options = {.loop = loop, .dir = "/dev/null", .render = render};
+    struct error error = {0};
+
+    (void)state;
+    assert_int_equal(observe_socket_new(&options, &server, &error), ERR_CANTCREAT);
+    assert_null(server);
+    assert_non_null(strstr(error.text, "Not a directory"));
+}
+
 static void a_path_that_is_too_long_is_told(void **state)
 {
     struct sockaddr_un address = {.sun_family = 7};
@@ -337,6 +348,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_socket_that_a_dead_one_left_is_replaced, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_socket_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_place_that_cannot_be_looked_into_is_told, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_path_that_is_too_long_is_told, set_up, tear_down),
     };
 
