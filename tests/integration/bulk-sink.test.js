@@ -15,8 +15,8 @@ const { tailrace } = require('../lib/tailrace');
 const { ownServer } = require('./lib/server');
 const { dbOf, fill, makeFilled, names, put, putLeaves, remove } = require('./lib/docs');
 const { bulkBench, serverUrl, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
+const { seeded } = require('./lib/seed');
 
-const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 
 let couch;
 let siteTo, pair, toReceiver, docsOf, leavesOf, revsOf, updateAndDelete;
@@ -286,7 +286,7 @@ test('a target that changes all the time is written over in the end', async (t) 
 
 for (const new_edits of [true, false])
     test(`kill -9 changes nothing in the end, new_edits = ${new_edits}`, async (t) => {
-        t.diagnostic(`seed ${SEED}`);
+        const rng = seeded(t);
         const { where, to, site } = await pair(
             t,
             3000,
@@ -294,8 +294,6 @@ for (const new_edits of [true, false])
             { concurrency: 3, batch: { size: 20 }, commit: { interval: '50ms' } },
         );
         const count = async () => (await couch.get(to)).json.doc_count;
-        let state = SEED;
-        const random = (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n;
         for (let kills = 0; kills < 8; kills++) {
             const was = await count();
             if (was === 3000) break;
@@ -305,7 +303,7 @@ for (const new_edits of [true, false])
                 'progress',
                 30000,
             );
-            await sleep(random(60));
+            await sleep(rng.below(60));
             await daemon.kill9();
         }
         await site.once();
@@ -316,7 +314,7 @@ for (const new_edits of [true, false])
         for (let kills = 0; kills < 5; kills++) {
             const daemon = site.start();
             await daemon.waitForLog({ msg: 'rule started' });
-            await sleep(random(400));
+            await sleep(rng.below(400));
             await daemon.kill9();
         }
         await site.once();

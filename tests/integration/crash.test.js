@@ -14,9 +14,9 @@ const { startTestServer, sleep, waitFor } = require('../lib/couch');
 const { makeSite } = require('./lib/site');
 const { startHook, toHook, toFile, linesOf, ids, sortedIds } = require('./lib/sink');
 const { makeFilled, put } = require('./lib/docs');
+const { SEED, seeded } = require('./lib/seed');
 
 const ROWS = Number(process.env.TAILRACE_TEST_ROWS || 20000);
-const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 
 /* What is in hand at once, by the rule's options. */
 const WINDOW = 1000;
@@ -41,17 +41,6 @@ before(async () => {
 });
 after(() => couch.close());
 
-/* Numbers of [0, 1) that a seed gives (mulberry32). */
-function random(seed) {
-    let state = seed;
-    return () => {
-        state = (state + 0x6d2b79f5) | 0;
-        let x = Math.imul(state ^ (state >>> 15), 1 | state);
-        x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-        return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-    };
-}
-
 function fileSite(t) {
     const site = makeSite(t, couch, {
         source: { seq_interval: SEQ_INTERVAL, read_size: READ },
@@ -64,14 +53,14 @@ function fileSite(t) {
 const sizeOf = (file) => (fs.existsSync(file) ? fs.statSync(file).size : 0);
 
 /* Runs and kills until a run gets to its end; the number of kills. */
-async function killUntilDone(t, site, file, signal, next) {
+async function killUntilDone(t, site, file, signal, rng) {
     for (let kills = 0; kills < 500; kills++) {
         if (linesSoFar(file) >= ROWS) return kills;
         const size = sizeOf(file);
         const daemon = site.start();
         /* Every run gets somewhere, so that the last one comes. */
         await waitFor(() => sizeOf(file) > size || !daemon.running, 'progress');
-        await sleep(next() * (signal === 'SIGKILL' ? 150 : 100));
+        await sleep(rng.below(signal === 'SIGKILL' ? 150 : 100));
         const exit = await daemon.stop(signal);
         if (signal !== 'SIGKILL') assert.deepEqual(exit, { code: 0, signal: null });
     }
@@ -89,9 +78,8 @@ function linesSoFar(file) {
 }
 
 test('after kill -9 again and again every change is there, whole, few of them twice', async (t) => {
-    t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
     const { site, file } = fileSite(t);
-    const kills = await killUntilDone(t, site, file, 'SIGKILL', random(SEED));
+    const kills = await killUntilDone(t, site, file, 'SIGKILL', seeded(t));
     await site.once();
     const got = ids(linesOf(file));
     const missing = new Set(filled.ids);
@@ -105,9 +93,8 @@ test('after kill -9 again and again every change is there, whole, few of them tw
 });
 
 test('after SIGTERM again and again every change is there exactly once', async (t) => {
-    t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
     const { site, file } = fileSite(t);
-    const stops = await killUntilDone(t, site, file, 'SIGTERM', random(SEED + 1));
+    const stops = await killUntilDone(t, site, file, 'SIGTERM', seeded(t, 1));
     await site.once();
     const got = ids(linesOf(file));
     const what = `seed ${SEED}, ${stops} stops, ${got.length} lines`;
@@ -117,10 +104,10 @@ test('after SIGTERM again and again every change is there exactly once', async (
 });
 
 /* Stops or kills a daemon each time that some more was taken, until all is; then one more run. */
-async function interrupt(t, site, signal, isDone, taken, next) {
+async function interrupt(t, site, signal, isDone, taken, rng) {
     for (let runs = 0; !isDone(); runs++) {
         assert.ok(runs < 500, 'it does not come to an end');
-        const more = taken() + 1 + Math.floor(next() * 200);
+        const more = taken() + 1 + rng.below(200);
         const daemon = site.start();
         await waitFor(() => taken() >= more || isDone(), 'progress');
         const exit = await daemon.stop(signal);
@@ -139,7 +126,7 @@ for (const [batch, concurrency] of [
         const rule = toHook(hook, [db], { batch: { size: batch }, concurrency });
         const site = makeSite(t, couch, { rules: { r: rule } });
         const isDone = () => hook.taken.length >= all.length;
-        await interrupt(t, site, 'SIGTERM', isDone, () => hook.taken.length, random(SEED + 2));
+        await interrupt(t, site, 'SIGTERM', isDone, () => hook.taken.length, seeded(t, 2));
         assert.deepEqual(sortedIds(hook.taken), all, `seed ${SEED}`);
     });
 
@@ -154,7 +141,7 @@ test('after kill -9 every change was taken or is a dead letter', async (t) => {
     const site = makeSite(t, couch, { rules: { r: rule }, source: { seq_interval: 0 } });
     const seen = () => new Set(ids(hook.offered)).size;
     const isDone = () => seen() >= all.length;
-    await interrupt(t, site, 'SIGKILL', isDone, () => hook.offered.length, random(SEED + 3));
+    await interrupt(t, site, 'SIGKILL', isDone, () => hook.offered.length, seeded(t, 3));
     const { dead_letters } = await site.command(['dead-letter', 'list']);
     const kept = new Set([...ids(hook.taken), ...dead_letters.map((letter) => letter.doc_id)]);
     assert.deepEqual([...kept].sort(), all, `seed ${SEED}`);

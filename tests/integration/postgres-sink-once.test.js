@@ -13,9 +13,9 @@ const { startTestServer, sleep, waitFor } = require('../lib/couch');
 const { makeSite } = require('./lib/site');
 const { makeFilled, fill, names } = require('./lib/docs');
 const { lettersOf } = require('./lib/bulk');
+const { SEED, seeded } = require('./lib/seed');
 const { startPostgres, toPostgres, postgresSite, countWrites } = require('./lib/postgres');
 
-const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 
 let couch;
 let postgres;
@@ -28,11 +28,6 @@ after(async () => {
     await postgres?.close();
     await couch.close();
 });
-
-function randomOf(seed) {
-    let state = seed;
-    return (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n;
-}
 
 /* A site whose tables are there, with the trigger on them; nothing was written yet. */
 async function counted(t, site, table, prepare) {
@@ -53,14 +48,14 @@ const twiceOf = (table) =>
                    GROUP BY 1, 2, 3 HAVING count(*) > 1`);
 
 /* Runs and kills again and again until nothing more is written. Returns the kills. */
-async function killUntilDone(site, table, random, isDone, kill) {
+async function killUntilDone(site, table, rng, isDone, kill) {
     for (let kills = 0; ; kills++) {
         assert.ok(kills < 200, 'it does not come to an end');
         if (await isDone()) return kills;
         const was = await writesOf(table);
         const daemon = site.start();
         await waitFor(async () => (await writesOf(table)) > was || (await isDone()), 'progress');
-        await sleep(random(80));
+        await sleep(rng.below(80));
         await kill(daemon);
     }
 }
@@ -93,8 +88,7 @@ async function change(where, ids, round) {
 
 for (const deletes of ['delete', 'mark'])
     test(`after kill -9 each change is written once, deletes = ${deletes}`, async (t) => {
-        t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
-        const random = randomOf(SEED);
+        const rng = seeded(t);
         const table = `killed_${deletes}`;
         const { where, db, ids } = await makeFilled(couch, 1);
         const site = postgresSite(
@@ -112,11 +106,11 @@ for (const deletes of ['delete', 'mark'])
         const kills = await killUntilDone(
             site,
             table,
-            random,
+            rng,
             async () => rounds >= 4 && (await writesOf(table)) > 5000,
             async (daemon) => {
                 /* The source changes while tailrace runs, and while it does not. */
-                if (random(2)) await daemon.kill9();
+                if (rng.below(2)) await daemon.kill9();
                 if (rounds < 8) await change(where, ids, rounds++);
                 await daemon.kill9();
             },
@@ -130,8 +124,7 @@ for (const deletes of ['delete', 'mark'])
     });
 
 test('when PostgreSQL is killed each change is written once, and none is lost', async (t) => {
-    t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
-    const random = randomOf(SEED + 1);
+    const rng = seeded(t, 1);
     const table = 'crashed';
     const { where, db, ids } = await makeFilled(couch, 1);
     const site = postgresSite(t, couch, postgres, db, { table }, { batch: { size: 10 } });
@@ -142,7 +135,7 @@ test('when PostgreSQL is killed each change is written once, and none is lost', 
     for (let crashes = 0; crashes < 4; crashes++) {
         const was = await writesOf(table);
         await waitFor(async () => (await writesOf(table)) > was, 'progress');
-        await sleep(random(50));
+        await sleep(rng.below(50));
         await postgres.stop('SIGKILL');
         await change(where, ids.slice(0, 200), crashes);
         await postgres.start();
@@ -203,8 +196,7 @@ for (const [deletes, size] of [
     ['delete', 150],
 ])
     test(`old states are not written again, deletes = ${deletes}, batches of ${size}`, async (t) => {
-        t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
-        const random = randomOf(SEED + 2);
+        const rng = seeded(t, 2);
         const table = `history_${deletes}_${size}`;
         const rows = history(100, 20);
         const site = makeSite(t, null, {});
@@ -235,7 +227,7 @@ for (const [deletes, size] of [
                 there.every(({ id, rev }) => last.get(id).changes[0].rev === rev)
             );
         };
-        const kills = await killUntilDone(site, table, random, isDone, kill9);
+        const kills = await killUntilDone(site, table, rng, isDone, kill9);
         await site.once();
         assert.ok(await isDone());
         t.diagnostic(`${kills} kills, ${await writesOf(table)} writes`);

@@ -19,8 +19,8 @@ const { startTestServer } = require('../lib/couch');
 const { putLeaves } = require('./lib/docs');
 const { copyBench, urlOf, lettersOf } = require('./lib/copy');
 const { makeEnds } = require('./lib/ends');
+const { SEED, seeded } = require('./lib/seed');
 
-const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 const KILLS = Number(process.env.TAILRACE_TEST_KILLS || 12);
 const DOCUMENTS = 60;
 const LETTERS = 'abcdef';
@@ -34,14 +34,6 @@ before(async () => {
 after(() => couch.close());
 
 /* ---- what is drawn from the seed ---- */
-
-function dice(seed) {
-    let state = seed >>> 0 || 1;
-    return (below) => {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        return (state >>> 8) % below;
-    };
-}
 
 /* Bytes that no server can compress, the same for the same roll. */
 function noise(roll, size) {
@@ -138,8 +130,8 @@ test('edits at random, kill -9 at random, and nothing is missing', async (t) => 
         { batch: { size: 7 }, commit: { interval: '20ms' } },
         { poll_interval: '100ms' },
     );
-    const roll = dice(SEED);
-    t.diagnostic(`TAILRACE_TEST_SEED=${SEED}`);
+    const rng = seeded(t);
+    const roll = (n) => rng.below(n);
     let n = 0;
     for (let kill = 0; kill < KILLS; kill++) {
         const daemon = site.start();

@@ -10,12 +10,11 @@ const { test, before, after } = require('node:test');
 const assert = require('node:assert');
 const path = require('node:path');
 const { startTestServer, sleep } = require('../lib/couch');
-const { Rng } = require('../fault/lib/rng');
 const { pluginDir, tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { makeFilled } = require('./lib/docs');
+const { SEED, seeded } = require('./lib/seed');
 
-const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 const ROWS = 4000;
 
 const keeper = (db, more = {}) => ({
@@ -49,10 +48,8 @@ async function settle(site) {
 
 for (const concurrency of [1, 4])
     test(`a counter is exact after kill -9 again and again: concurrency ${concurrency}`, async (t) => {
-        t.diagnostic(`seed ${SEED}: TAILRACE_TEST_SEED=${SEED} repeats it`);
         const { db } = await makeFilled(couch, ROWS);
-        const rng = new Rng(SEED + concurrency);
-        const next = () => rng.float();
+        const rng = seeded(t, concurrency);
         const site = makeSite(t, couch, {
             source: { seq_interval: 10, read_size: '8KB' },
             rules: {
@@ -67,7 +64,7 @@ for (const concurrency of [1, 4])
         for (let kills = 0; kills < 12; kills++) {
             const daemon = site.start();
             await daemon.waitForLog({ msg: /^rule started/ });
-            await sleep(next() * 250);
+            await sleep(rng.below(250));
             await daemon.stop(kills % 4 === 3 ? 'SIGTERM' : 'SIGKILL');
         }
         const total = concurrency === 1 ? ROWS : 0;

@@ -17,8 +17,8 @@ const { makeSite } = require('./lib/site');
 const { toFile, linesOf, sortedIds } = require('./lib/sink');
 const { bulkBench, urlOf, lettersOf } = require('./lib/bulk');
 const { dbOf, fill, makeFilled, names, put, remove } = require('./lib/docs');
+const { seeded } = require('./lib/seed');
 
-const SEED = Number(process.env.TAILRACE_TEST_SEED || Date.now() % 1000000);
 const QUICK = { min: '5ms', max: '50ms' };
 
 let couch;
@@ -30,22 +30,12 @@ before(async () => {
 });
 after(() => couch.close());
 
-/* Numbers below n, the same for the same seed. */
-function dice(t) {
-    let state = SEED;
-    t.diagnostic(`TAILRACE_TEST_SEED=${SEED}`);
-    return (n) => {
-        state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-        return (state >>> 8) % n;
-    };
-}
-
 /* Starts it and kills it, so many times, each at another moment. */
-async function killOften(site, times, random, ms) {
+async function killOften(site, times, rng, ms) {
     for (let n = 0; n < times; n++) {
         const daemon = site.start();
         await daemon.waitForLog({ msg: 'rule started' });
-        await sleep(random(ms));
+        await sleep(rng.below(ms));
         await daemon.kill9();
     }
 }
@@ -83,7 +73,7 @@ test('a database is tailed into a file: what is there, then what comes', async (
 });
 
 test('a database is copied while it is filled from empty, with kill -9 in between', async (t) => {
-    const random = dice(t);
+    const rng = seeded(t);
     const { where, to, site } = await pair(
         t,
         0,
@@ -105,7 +95,7 @@ test('a database is copied while it is filled from empty, with kill -9 in betwee
             await sleep(50);
         }
     };
-    await Promise.all([load(), killOften(site, 6, random, 600)]);
+    await Promise.all([load(), killOften(site, 6, rng, 600)]);
     await site.once();
     assert.deepEqual(await leavesOf(to), await leavesOf(where));
     assert.deepEqual(await docsOf(to), await docsOf(where));
@@ -326,11 +316,11 @@ test('a sink that fails stops no other one, and goes on itself when it can', asy
 /* ---- kill -9 anywhere ---- */
 
 test('kill -9 anywhere: no document is missing in the file, and none is torn', async (t) => {
-    const random = dice(t);
+    const rng = seeded(t);
     const filled = await makeFilled(couch, 2000, { make: (id) => ({ text: id.repeat(20) }) });
     const { site, file } = tailSite(t, filled);
     await Promise.all([
-        killOften(site, 8, random, 250),
+        killOften(site, 8, rng, 250),
         (async () => {
             for (let from = 1; from <= 20; from++)
                 await fill(couch, filled.where, names(20, 'more', from * 20));

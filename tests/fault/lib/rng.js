@@ -42,6 +42,11 @@ class Rng {
         return lo + Math.floor(this.float() * (hi - lo + 1));
     }
 
+    /* An integer in [0, n). */
+    below(n) {
+        return this.int(0, n - 1);
+    }
+
     /* True with probability p. */
     chance(p) {
         return this.float() < p;
