@@ -18,9 +18,13 @@
  *     reader.c        a feed, and the subscriptions that share it
  *     replay.c        dead letters that were marked to be sent again
  *     backfill.c      rules that were asked to begin again
+ *     progress.c      how far all of it is
  *
  *     _db_updates ──▶ database ──its turn──▶ stream ──▶ reader ──rows──▶ cursors of bindings
  *        sweep ─────────▲  └──────read to its end───────┘
+ *
+ * What they are made of is in settings.h, rules that are documents in document_rules.h, what is
+ * told of them in status.h, metrics.h and admin.h.
  */
 #ifndef ENGINE_PRIVATE_H
 #define ENGINE_PRIVATE_H

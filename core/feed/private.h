@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the feeds have in common: the four functions of each kind, and how their owner is
- * called. An owner may free the feed in any of its callbacks, so every way into a feed goes
- * through feed_enter() and feed_leave(), and the memory goes with the outermost of them.
+ * What the feeds have in common: the functions of each kind, and how their owner is called. An
+ * owner may free the feed in any of its callbacks, so every way into a feed goes through
+ * feed_enter() and feed_leave(), and the memory goes with the outermost of them.
+ *
+ *     feed.c        the face of the two kinds
+ *     changes.c     a database of a server; changes_request.c  what it asks for
+ *     frame.c       bytes of an answer to rows; chunk.c  where these bytes lie
+ *     file.c        lines of a file; file_row.c  lines to rows
+ *     segment.c     rows that were read together, and what keeps their bytes
+ *     identity*.c   is a database still the same incarnation?
+ *     updates.c     which databases of a server change: no struct feed, it has no rows
  *
  * Used by feed.c, changes.c and file.c on the loop thread.
  */

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of core/plugin/ share about an instance, and no other folder sees.
+ * What the files of core/plugin/ share about an instance, and no other folder sees; and which
+ * file has what.
+ *
+ *     loader.c       from a name to a descriptor
+ *     instance.c     an instance's life, and batches in and out
+ *     worker.c       the thread on which its callbacks run; workers.c  which instance has which
+ *     ticket.c       a batch that is in its hands, until its outcome is there
+ *     chain.c        a rule's transforms; passage.c  what they made of a batch
+ *     host.c         what a plugin may call; ext_*.c  the tables of <tailrace/ext/…>
+ *     position.c     where a stream begins, asked and told (tr.position/1)
+ *     state*.c       what it keeps, between its batches and the store (tr.state/1)
+ *     pools.c        connections of tr.http/1; parcel.c  bodies in parts
+ *     explain.c      what it would do with a batch
  *
  * `host` is the first member: the tr_host that a plugin was given is the instance.
  */
