@@ -5,8 +5,8 @@
  */
 #include "base/map.h"
 #include "base/mem.h"
+#include "cli/listing.h"
 #include "cli/option_table.h"
-#include "cli/print.h"
 #include "cli/site.h"
 
 #include <dirent.h>
@@ -16,12 +16,10 @@
 
 /* ---- the list ---- */
 
-struct listing {
-    bool as_json;
-    struct table table;
-    struct buf json;
+struct finds {
+    struct listing listing;
     struct map seen;    /* names, since the first directory that has one wins             */
-    struct buf refused; /* lines                                                          */
+    struct buf refused; /* lines, that follow the table                                   */
 };
 
 static const char *or_empty(const char *text)
@@ -59,11 +57,13 @@ static void add_plugin(struct listing *listing, tr_str name, const struct plugin
     json_end(&listing->json, '}');
 }
 
-static void add_refused(struct listing *listing, tr_str name, const char *path,
+static void add_refused(struct finds *finds, tr_str name, const char *path,
                         const struct error *error)
 {
+    struct listing *listing = &finds->listing;
+
     if (!listing->as_json) {
-        buf_addf(&listing->refused, "refused: " STR_FMT ": %s\n", STR_ARG(name), error->text);
+        buf_addf(&finds->refused, "refused: " STR_FMT ": %s\n", STR_ARG(name), error->text);
         return;
     }
     json_begin(&listing->json, NULL, '{');
@@ -79,7 +79,7 @@ static int is_plugin_file(const struct dirent *entry)
     return entry->d_name[0] != '.' && str_ends(str_c(entry->d_name), STR(".so"));
 }
 
-static void add_dir(struct listing *listing, const char *dir)
+static void add_dir(struct finds *finds, const char *dir)
 {
     struct dirent **entries;
     int count = scandir(dir, &entries, is_plugin_file, alphasort);
@@ -91,13 +91,13 @@ static void add_dir(struct listing *listing, const char *dir)
         struct error error;
 
         snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
-        if (!map_get(&listing->seen, name)) {
-            map_set(&listing->seen, name, listing);
+        if (!map_get(&finds->seen, name)) {
+            map_set(&finds->seen, name, finds);
             if (plugin_load(str_c(realpath(path, real) ? real : path), NULL, &plugin, &error) <
                 0)
-                add_refused(listing, name, path, &error);
+                add_refused(finds, name, path, &error);
             else
-                add_plugin(listing, name, plugin);
+                add_plugin(&finds->listing, name, plugin);
         }
         free(entries[i]);
     }
@@ -107,38 +107,29 @@ static void add_dir(struct listing *listing, const char *dir)
 
 static int list_all(const struct args *args, const struct site *site)
 {
-    struct listing listing = {
-        .as_json = args->json,
-        .table = {.columns = 5,
-                  .heads = {"NAME", "KIND", "VERSION", "SUMMARY", "PATH"},
-                  .most = {[3] = 60}},
+    struct finds finds = {
+        .listing = {.as_json = args->json,
+                    .table = {.columns = 5,
+                              .heads = {"NAME", "KIND", "VERSION", "SUMMARY", "PATH"},
+                              .most = {[3] = 60}}},
     };
-    bool is_empty;
 
-    json_begin(&listing.json, NULL, '{');
-    json_begin(&listing.json, "plugins", '[');
+    listing_begin(&finds.listing, "plugins");
     for (size_t i = 0; site->plugin_dirs[i]; i++)
-        add_dir(&listing, site->plugin_dirs[i]);
-    json_end(&listing.json, ']');
-    json_end(&listing.json, '}');
-    is_empty = listing.seen.count == 0;
-    if (args->json)
-        print_json(&listing.json);
-    else
-        table_print(&listing.table);
-    for (tr_str rest = buf_str(&listing.refused); rest.len > 0;) {
+        add_dir(&finds, site->plugin_dirs[i]);
+    listing_end(&finds.listing, EX_OK);
+    for (tr_str rest = buf_str(&finds.refused); rest.len > 0;) {
         print_clean(str_cut(rest, '\n', &rest));
         putchar('\n');
     }
-    if (is_empty && !args->json) {
+    if (finds.seen.count == 0 && !args->json) {
         fputs("there are no plugins in", stdout);
         for (size_t i = 0; site->plugin_dirs[i]; i++)
             printf("%s %s", i > 0 ? "," : "", site->plugin_dirs[i]);
         putchar('\n');
     }
-    map_fini(&listing.seen);
-    buf_fini(&listing.refused);
-    buf_fini(&listing.json);
+    map_fini(&finds.seen);
+    buf_fini(&finds.refused);
     return EX_OK;
 }
 
