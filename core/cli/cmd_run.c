@@ -66,7 +66,7 @@ static int run_once(const struct args *args, struct settings *settings,
 static int follow(const struct args *args, struct settings *settings)
 {
     struct runner_options options = {
-        .mode = ENGINE_FOLLOW, .overrides = &args->overrides, .is_service = true};
+        .mode = ENGINE_FOLLOW, .overrides = &args->overrides, .is_service = true, .args = args};
     struct error error;
     int code;
 

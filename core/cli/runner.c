@@ -65,6 +65,13 @@ static void finished(void *ctx, int exit_code)
     loop_stop(runner->loop);
 }
 
+static void reloaded(void *ctx, const struct settings *settings)
+{
+    const struct runner *runner = ctx;
+
+    args_set_up_log(runner->options->args, settings);
+}
+
 static void look(const void *ctx, struct engine_progress *ret_progress)
 {
     const struct runner *runner = ctx;
@@ -87,6 +94,7 @@ int runner_run(const struct runner_options *options, struct settings *settings,
         .mode = options->mode,
         .overrides = *options->overrides,
         .finished = finished,
+        .reloaded = options->is_service ? reloaded : NULL,
         .ctx = &runner,
     };
     int rc = loop_new(&runner.loop, error);

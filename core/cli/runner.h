@@ -6,12 +6,14 @@
 #ifndef CLI_RUNNER_H
 #define CLI_RUNNER_H
 
+#include "cli/args.h"
 #include "cli/progress.h"
 
 struct runner_options {
     enum engine_mode mode;
     const struct settings_overrides *overrides;
     bool is_service;             /* reloads on SIGHUP, tells the service manager          */
+    const struct args *args;     /* of a service: what they say of the log wins, always   */
     struct binding_stats *stats; /* filled in at the end; NULL: not wanted                */
     struct progress *progress;   /* is shown while it runs; NULL: not wanted              */
     int stopped_code;            /* the exit code when a signal ended it before its end; 0 */

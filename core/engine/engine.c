@@ -184,6 +184,21 @@ static int load_passwords(struct engine *engine, const struct settings *settings
     return secrets_load_all(engine->secrets, settings->passwords_files, error);
 }
 
+static void tell_of_restart(const char *key)
+{
+    log_warn("this setting takes a restart: it stays as it was", LOG_C("key", key));
+}
+
+/* What was opened at the start stays as the first settings said. */
+static void tell_what_stays(const struct settings *old, const struct settings *settings)
+{
+    if (!str_eq(old->state_dir, settings->state_dir))
+        tell_of_restart("state_dir");
+    if (old->letters_count != settings->letters_count ||
+        old->letters_bytes != settings->letters_bytes)
+        tell_of_restart("dead_letters");
+}
+
 void engine_reload(struct engine *engine)
 {
     struct settings *settings = NULL, *old;
@@ -213,6 +228,9 @@ void engine_reload(struct engine *engine)
     descriptors_fit(settings);
     old = engine->settings;
     engine->settings = settings;
+    if (engine->options.reloaded)
+        engine->options.reloaded(engine->options.ctx, settings);
+    tell_what_stays(old, settings);
     wanted_change(engine, old, settings);
     settings_unref(old);
     list_each (it, &engine->sources) {

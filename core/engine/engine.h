@@ -2,8 +2,7 @@
 /*
  * The engine: builds what a configuration describes, runs it, changes it on a reload, ends it.
  *
- *     settings ──▶ sources ──▶ streams ──▶ readers ──rows──▶ subscriptions ──▶ cursors of
- * bindings
+ *     settings ──▶ sources ──▶ streams ──▶ readers ──rows──▶ subscriptions ──▶ bindings
  *
  * The cli makes one on the loop thread; everything happens there. A stop reads no more, waits
  * for what is in flight, commits, and then finished() is called, once, with the exit code.
@@ -26,6 +25,7 @@ struct engine_options {
     enum engine_mode mode;
     struct settings_overrides overrides; /* a reload reads the same files; borrowed        */
     void (*finished)(void *ctx, int exit_code);
+    void (*reloaded)(void *ctx, const struct settings *settings); /* are in force; NULL: well */
     void *ctx;
 };
 

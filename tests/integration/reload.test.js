@@ -234,6 +234,24 @@ test('a passwords file that others may read is refused, and the old one stays', 
     await daemon.stop();
 });
 
+test('the log follows, and what takes a restart is told', async (t) => {
+    const { where, a, rules } = await two(t);
+    const site = makeSite(t, couch, { rules, main: { log: { level: 'error' } } });
+    const daemon = site.start();
+    await a.until(10);
+    assert.deepEqual(daemon.logs(), []);
+    const main = { log: { level: 'info' }, dead_letters: { max_count: 7 } };
+    site.write({ main });
+    await reload(daemon);
+    await daemon.waitForLog({ msg: /takes a restart/, key: 'dead_letters' });
+    site.write({ main: { ...main, log: { level: 'error' } } });
+    daemon.signal('SIGHUP');
+    await put(couch, where, 'live');
+    await a.until(11);
+    await daemon.stop();
+    assert.equal(daemon.logs().filter(({ msg }) => msg === DONE.msg).length, 1);
+});
+
 test('many SIGHUPs one after the other leave the last configuration', async (t) => {
     const { where, db, a, b, rules } = await two(t, 500);
     const site = makeSite(t, couch, { rules });
