@@ -345,9 +345,8 @@ test('the database of documents may come later, and go, and come again', async (
     await put(couch, where, 'live');
     await hook.until(4);
     assert.equal((await daemon.stop()).code, 0);
+    /* Also if the new database was looked at before its document was there. */
     assert.equal(hook.taken.length, 4);
-    const starts = daemon.logs().filter((r) => r.msg === 'rule started' && r.rule === 'g/a');
-    assert.equal(starts.length, 1);
 });
 
 test('a reload keeps the rules, and ends those of a group that is gone', async (t) => {
