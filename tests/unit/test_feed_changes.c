@@ -102,7 +102,6 @@ static enum then serve(struct server *server, const char *method, const char *pa
 static int set_up(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
-    char text[64];
 
     assert_int_equal(loop_new(&f->loop, NULL), 0);
     assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
@@ -111,8 +110,7 @@ static int set_up(void **state)
     f->couch = (struct couch){.rows = 5, .start_time = "1700000000", .cut_after = -1};
     f->server.ctx = &f->couch;
     f->server.script = serve;
-    snprintf(text, sizeof(text), "http://127.0.0.1:%u", f->server.port);
-    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    server_url(&f->server, "", &f->url);
     f->query = (struct feed_query){.page_rows = 2, .heartbeat_ms = 60000};
     record_init(&f->record, f->loop);
     *state = f;

@@ -60,7 +60,6 @@ static enum then serve(struct server *server, const char *method, const char *pa
 static int set_up(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
-    char text[64];
 
     assert_int_equal(loop_new(&f->loop, NULL), 0);
     assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
@@ -68,8 +67,7 @@ static int set_up(void **state)
     server_start(&f->server, f->loop);
     f->server.ctx = f;
     f->server.script = serve;
-    snprintf(text, sizeof(text), "http://127.0.0.1:%u", f->server.port);
-    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    server_url(&f->server, "", &f->url);
     f->info = "{\"instance_start_time\":\"0\"}";
     f->info_status = 200;
     f->put_status = 201;
@@ -215,11 +213,8 @@ static void gone_denied_and_later_are_told_apart(void **state)
 static void what_cannot_be_sent_is_answered_later_too(void **state)
 {
     struct fixture *f = *state;
-    char text[64];
 
-    url_fini(&f->url);
-    snprintf(text, sizeof(text), "http://nobody@127.0.0.1:%u", f->server.port);
-    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    server_url(&f->server, "nobody@", &f->url);
     ask(f, IDENTITY_DENIED);
 }
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "http/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -178,6 +179,16 @@ static inline void server_stop(struct server *server)
     close(server->watch.fd);
     buf_fini(&server->log);
     buf_fini(&server->body);
+}
+
+/* Where it is, for a user such as "name@" or nobody; what `url` was before is freed. */
+static inline void server_url(const struct server *server, const char *user, struct url *url)
+{
+    char text[64];
+
+    url_fini(url);
+    snprintf(text, sizeof(text), "http://%s127.0.0.1:%u", user, server->port);
+    assert_int_equal(url_parse(str_c(text), url, NULL), 0);
 }
 
 /* ---- answers ---- */

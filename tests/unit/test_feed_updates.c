@@ -213,17 +213,12 @@ static void a_feed_that_is_silent_is_lost(void **state)
 static void a_server_that_is_not_there_is_tried_again(void **state)
 {
     struct fixture *f = *state;
-    char text[64];
-    uint16_t port = f->server.port;
+    const struct server nobody = {.port = 1};
 
-    snprintf(text, sizeof(text), "http://127.0.0.1:1");
-    url_fini(&f->url);
-    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    server_url(&nobody, "", &f->url);
     start(f, "", 0);
     until(f, saw(f, "(waiting)"));
-    url_fini(&f->url);
-    snprintf(text, sizeof(text), "http://127.0.0.1:%u", port);
-    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    server_url(&f->server, "", &f->url);
     until(f, saw(f, "(live)"));
 }
 

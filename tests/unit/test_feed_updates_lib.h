@@ -107,7 +107,6 @@ static const struct updates_events events = {on_changed, on_state};
 static int set_up(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
-    char text[64];
 
     assert_int_equal(loop_new(&f->loop, NULL), 0);
     assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
@@ -115,8 +114,7 @@ static int set_up(void **state)
     server_start(&f->server, f->loop);
     f->server.ctx = f;
     f->server.script = serve;
-    snprintf(text, sizeof(text), "http://127.0.0.1:%u", f->server.port);
-    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    server_url(&f->server, "", &f->url);
     f->retry_min_ms = 1;
     f->retry_max_ms = 20;
     f->now_status = 200;

@@ -106,11 +106,8 @@ static void a_feed_that_goes_away_is_unavailable_and_comes_back_where_it_was(voi
 static void without_a_password_it_is_unavailable(void **state)
 {
     struct fixture *f = *state;
-    char text[64];
 
-    url_fini(&f->url);
-    snprintf(text, sizeof(text), "http://nobody@127.0.0.1:%u", f->server.port);
-    assert_int_equal(url_parse(str_c(text), &f->url, NULL), 0);
+    server_url(&f->server, "nobody@", &f->url);
     start(f, "", 0);
     until(f, saw(f, "(unavailable)"));
     assert_int_equal(f->error.code, ERR_NOPERM);
