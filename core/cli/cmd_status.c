@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-static int look(const struct args *args, const char *dir)
+static int look(const struct args *args, const char *dir, void *ctx)
 {
     struct buf document = {0};
     struct error error;
     bool stopped;
     int rc = status_ask(dir, -1, &document, &stopped, &error);
 
+    (void)ctx;
     if (rc == 0 && args->json)
         print_str(buf_str(&document)); /* with its line end */
     else if (rc == 0)
@@ -27,7 +28,7 @@ static int look(const struct args *args, const char *dir)
 
 static int run(struct args *args)
 {
-    return site_with_dir(args, look);
+    return site_with_dir(args, look, NULL);
 }
 
 const struct command command_status = {

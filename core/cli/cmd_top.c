@@ -229,11 +229,12 @@ static int take_interval(const struct args *args, int64_t *ret_ms)
     return EX_OK;
 }
 
-static int watch_dir(const struct args *args, const char *dir)
+static int watch_dir(const struct args *args, const char *dir, void *ctx)
 {
     struct watch_run run = {.args = args, .dir = dir, .signals = -1};
     int code = take_interval(args, &run.interval_ms);
 
+    (void)ctx;
     if (code == EX_OK)
         code = catch_signals(&run);
     if (code == EX_OK)
@@ -246,7 +247,7 @@ static int watch_dir(const struct args *args, const char *dir)
 
 static int run_top(struct args *args)
 {
-    return site_with_dir(args, watch_dir);
+    return site_with_dir(args, watch_dir, NULL);
 }
 
 const struct command command_top = {

@@ -77,50 +77,50 @@ void site_fini(struct site *site)
     arena_fini(&site->main.arena);
 }
 
-int site_with_dir(const struct args *args, int (*use)(const struct args *args, const char *dir))
+int site_with_dir(const struct args *args,
+                  int (*use)(const struct args *args, const char *dir, void *ctx), void *ctx)
 {
     struct site site;
     int code;
 
     /* Whoever names the directory needs no configuration at all. */
     if (args->overrides.state_dir && !args->config_given)
-        return use(args, args->overrides.state_dir);
+        return use(args, args->overrides.state_dir, ctx);
     code = site_init(&site, args);
     if (code == EX_OK)
-        code = use(args, site.state_dir);
+        code = use(args, site.state_dir, ctx);
     site_fini(&site);
     return code;
 }
 
-static int open_store(const char *dir, unsigned flags, struct store **ret_store)
+struct opening {
+    unsigned flags;
+    struct store **ret_store;
+};
+
+static int open_store(const struct args *args, const char *dir, void *ctx)
 {
+    const struct opening *opening = ctx;
     struct store *probe;
     struct error error;
     int rc = 0;
 
+    (void)args;
     /* With the lock the store would be made where there is none: a mistyped directory must not
      * become an empty store. */
-    if (!(flags & (STORE_READ_ONLY | STORE_BESIDE))) {
+    if (!(opening->flags & (STORE_READ_ONLY | STORE_BESIDE))) {
         rc = store_open(dir, STORE_READ_ONLY, &probe, &error);
         if (rc == 0)
             store_close(probe);
     }
     if (rc == 0)
-        rc = store_open(dir, flags, ret_store, &error);
+        rc = store_open(dir, opening->flags, opening->ret_store, &error);
     return rc < 0 ? print_failure(&error) : EX_OK;
 }
 
 int site_open_store(const struct args *args, unsigned flags, struct store **ret_store)
 {
-    struct site site;
-    int code;
+    struct opening opening = {.flags = flags, .ret_store = ret_store};
 
-    /* Whoever names the directory needs no configuration at all. */
-    if (args->overrides.state_dir && !args->config_given)
-        return open_store(args->overrides.state_dir, flags, ret_store);
-    code = site_init(&site, args);
-    if (code == EX_OK)
-        code = open_store(site.state_dir, flags, ret_store);
-    site_fini(&site);
-    return code;
+    return site_with_dir(args, open_store, &opening);
 }

@@ -24,7 +24,7 @@ void site_fini(struct site *site);
 /* Calls use() with the state directory that args, or the configuration, say; gives its exit
  * code, or that of a configuration that cannot be read. */
 int site_with_dir(const struct args *args,
-                  int (*use)(const struct args *args, const char *dir));
+                  int (*use)(const struct args *args, const char *dir, void *ctx), void *ctx);
 
 /* Opens the store of the site that args say; `flags` as of store_open(). Never makes a new one.
  * Failures are printed; gives the exit code. */
