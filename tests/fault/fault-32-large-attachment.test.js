@@ -9,10 +9,9 @@
 const test = require('./lib/fault')(32);
 const { before, after } = require('node:test');
 const assert = require('node:assert');
-const crypto = require('node:crypto');
 const fs = require('node:fs');
 const { startTestServer, waitFor } = require('../lib/couch');
-const { put } = require('../integration/lib/docs');
+const { putLarge, digestOf } = require('../integration/lib/docs');
 const { copyBench, lettersOf, urlOf } = require('../integration/lib/copy');
 const { startProxy } = require('./lib/proxy');
 const faults = require('./lib/faults');
@@ -36,27 +35,9 @@ function peakOf(pid) {
 /* The test server keeps a body in memory whole. */
 const sizeOf = () => Number(process.env.TAILRACE_TEST_ATTACHMENT || (couch.isReal ? 100 : 16)) * MB;
 
-async function putLarge(where, size) {
-    const bytes = crypto.randomBytes(size);
-    const rev = await put(couch, where, 'doc', { what: 'film' });
-    const answer = await couch.request(`${where}/doc/film?rev=${rev}`, {
-        method: 'PUT',
-        body: bytes,
-        headers: { 'Content-Type': 'video/mp4' },
-    });
-    assert.equal(answer.status, 201, answer.text);
-    return crypto.createHash('md5').update(bytes).digest('base64');
-}
-
-async function digestOf(where) {
-    const hash = crypto.createHash('md5');
-    for await (const piece of await couch.open(where)) hash.update(piece);
-    return hash.digest('base64');
-}
-
 test('it flows from the source to the target, in little memory', async (t) => {
     const { where, to, site } = await bench.pair(t, 0);
-    const digest = await putLarge(where, sizeOf());
+    const digest = await putLarge(couch, where, 'doc', 'film', sizeOf());
     const daemon = site.start();
     await waitFor(async () => (await couch.get(`${to}/doc`)).status === 200, 'the copy', 600000);
     const peak = peakOf(daemon.pid);
@@ -64,7 +45,7 @@ test('it flows from the source to the target, in little memory', async (t) => {
     /* A sanitizer's own memory is not counted apart. */
     if (!isSanitized(daemon.pid)) assert.ok(peak < 64 * 1024, `VmHWM is ${peak} kB`);
     assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
-    assert.equal(await digestOf(`${to}/doc/film`), digest);
+    assert.equal(await digestOf(couch, `${to}/doc/film`), digest);
     /* Not assertSame(), which would have all of it in JSON. */
     const docOf = async (db) => (await couch.get(`${db}/doc?revs=true`)).json;
     assert.deepEqual(await docOf(to), await docOf(where));
@@ -79,7 +60,8 @@ async function throughProxy(t, fault) {
     const { db, where, to } = await bench.pair(t, 0);
     const source = `${proxy.url.replace('://', '://admin@')}${where}`;
     const site = bench.siteTo(t, db, { source, target: urlOf(couch, to) });
-    return { proxy, site, where, to, digest: await putLarge(where, 3 * MB) };
+    const digest = await putLarge(couch, where, 'doc', 'film', 3 * MB);
+    return { proxy, site, where, to, digest };
 }
 
 const isThere = async (to) => (await couch.get(`${to}/doc`)).status === 200;
@@ -88,7 +70,7 @@ test('cut off on its way it is not written, and comes whole when it is asked aga
     const { proxy, site, where, to, digest } = await throughProxy(t, faults.cut([100, MB]));
     await site.once();
     assert.equal(proxy.struck(proxy.faults[0]), 1, proxy.describe());
-    assert.equal(await digestOf(`${to}/doc/film`), digest);
+    assert.equal(await digestOf(couch, `${to}/doc/film`), digest);
     await bench.assertSame(where, to);
 });
 
@@ -99,6 +81,6 @@ test('with a byte that turned it is a dead letter, and nothing is written', asyn
     assert.match(letter.error, /digest/, proxy.describe());
     assert.equal(await isThere(to), false);
     await site.command(['dead-letter', 'replay', '--all']);
-    assert.equal(await digestOf(`${to}/doc/film`), digest);
+    assert.equal(await digestOf(couch, `${to}/doc/film`), digest);
     await bench.assertSame(where, to);
 });

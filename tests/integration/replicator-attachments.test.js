@@ -8,12 +8,11 @@
 
 const { test, before, after } = require('node:test');
 const assert = require('node:assert');
-const crypto = require('node:crypto');
 const fs = require('node:fs');
 const { startTestServer, waitFor } = require('../lib/couch');
 const { startProxy } = require('../fault/lib/proxy');
 const faults = require('../fault/lib/faults');
-const { put, putLeaves } = require('./lib/docs');
+const { put, putLeaves, putLarge, digestOf } = require('./lib/docs');
 const { copyBench, startGateway, urlOf, lettersOf } = require('./lib/copy');
 
 const MB = 1 << 20;
@@ -31,25 +30,6 @@ before(async () => {
     size = couch.isReal ? 64 * MB : 8 * MB;
 });
 after(() => couch.close());
-
-/* Bytes that no server takes for text that is worth to be compressed. */
-async function putLarge(where, id, size) {
-    const bytes = crypto.randomBytes(size);
-    const rev = await put(couch, where, id, { what: 'photo' });
-    const answer = await couch.request(`${where}/${id}/photo?rev=${rev}`, {
-        method: 'PUT',
-        body: bytes,
-        headers: { 'Content-Type': 'image/jpeg' },
-    });
-    assert.equal(answer.status, 201, answer.text);
-    return crypto.createHash('md5').update(bytes).digest('base64');
-}
-
-async function digestOf(where) {
-    const hash = crypto.createHash('md5');
-    for await (const piece of await couch.open(where)) hash.update(piece);
-    return hash.digest('base64');
-}
 
 async function proxy(t) {
     const made = await startProxy(couch.url, { seed: SEED });
@@ -73,27 +53,27 @@ const hasDoc = async (where, id) =>
 
 test('a large attachment passes through little memory', async (t) => {
     const { where, to, db } = await bench.pair(t, 1);
-    await putLarge(where, 'warm', 2 * MB);
+    await putLarge(couch, where, 'warm', 'photo', 2 * MB);
     /* What a sanitizer keeps of freed memory is not the daemon's. */
     const env = { ASAN_OPTIONS: `${process.env.ASAN_OPTIONS || ''}:quarantine_size_mb=1` };
     const site = bench.siteTo(t, db, { target: urlOf(couch, to) }, {}, QUICK);
     const daemon = site.start({ env });
     await waitFor(() => hasDoc(to, 'warm'), 'the first one');
     const before = peakOf(daemon.pid);
-    const digest = await putLarge(where, 'large', size);
+    const digest = await putLarge(couch, where, 'large', 'photo', size);
     await waitFor(() => hasDoc(to, 'large/photo'), 'the copy', 60000);
     const grown = peakOf(daemon.pid) - before;
     t.diagnostic(`${size / MB} MiB: VmHWM grew by ${grown} kB`);
     assert.ok(grown * 1024 < GROWTH, `VmHWM grew by ${grown} kB`);
     assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
-    assert.equal(await digestOf(`${to}/large/photo`), digest);
+    assert.equal(await digestOf(couch, `${to}/large/photo`), digest);
 });
 
 /* ---- time ---- */
 
 test('one that moves is not late, however long it takes', async (t) => {
     const { where, to, site, source } = await pairBehind(t, { timeout: '1s' });
-    await putLarge(where, 'large', 3 * MB);
+    await putLarge(couch, where, 'large', 'photo', 3 * MB);
     await source.set(faults.drip(MB, { match: /photo/ }));
     const { stderr } = await site.once();
     assert.doesNotMatch(stderr, /batch is late|"batch failed/, source.describe());
@@ -104,7 +84,7 @@ for (const end of ['source', 'target'])
     test(`one that stands still is late, and is tried again: ${end}`, async (t) => {
         const pair = await pairBehind(t, { timeout: '1s' });
         const { where, to, site } = pair;
-        await putLarge(where, 'large', 3 * MB);
+        await putLarge(couch, where, 'large', 'photo', 3 * MB);
         const side = end === 'target' ? 'request' : 'response';
         await pair[end].set(faults.stall(MB, { side, match: /large/ }));
         const daemon = site.start();
@@ -129,7 +109,7 @@ for (const [what, end, fault] of [
 ])
     test(`an attachment that is ${what} comes whole in the end`, async (t) => {
         const pair = await pairBehind(t, {});
-        await putLarge(pair.where, 'large', MB);
+        await putLarge(couch, pair.where, 'large', 'photo', MB);
         await pair[end].set(fault);
         const { stderr } = await pair.site.once();
         assert.equal(pair[end].struck(fault), fault.times, pair[end].describe());
@@ -141,7 +121,7 @@ for (const [what, end, fault] of [
 
 test('one whose digest is wrong is a dead letter, and leaves nothing behind', async (t) => {
     const { where, to, site, source } = await pairBehind(t, {});
-    await putLarge(where, 'large', MB);
+    await putLarge(couch, where, 'large', 'photo', MB);
     await source.set(faults.corrupt(HALF, { from: 'body', match: /photo/ }));
     await site.once();
     const [letter, ...more] = await lettersOf(site);
@@ -156,7 +136,7 @@ test('one whose digest is wrong is a dead letter, and leaves nothing behind', as
 
 test('large ones flow from a source without _bulk_get too', async (t) => {
     const { where, to, site, source } = await pairBehind(t, {});
-    await putLarge(where, 'large', MB);
+    await putLarge(couch, where, 'large', 'photo', MB);
     const body = '{"error":"method_not_allowed","reason":"no"}';
     await source.set(faults.status(405, { match: /_bulk_get/, body }));
     await site.once();
@@ -208,7 +188,7 @@ for (const [what, step] of [
         await putLeaves(couch, where, [
             { _id: 'stays', _rev: '2-ab', _revisions: { start: 2, ids: ['ab', 'cd'] } },
         ]);
-        await putLarge(where, 'large', HALF);
+        await putLarge(couch, where, 'large', 'photo', HALF);
         const ends = { source: urlOf(gateway, where), target: urlOf(couch, to) };
         const site = bench.siteTo(t, db, ends, { concurrency: 1 });
         await site.once();

@@ -6,6 +6,7 @@
  */
 'use strict';
 
+const crypto = require('node:crypto');
 const { uniqueDb, waitFor } = require('../../lib/couch');
 
 const dbOf = (where) => decodeURIComponent(where.slice(1));
@@ -65,6 +66,27 @@ async function putLeaves(couch, where, docs) {
     if (answer.status !== 201) throw new Error(answer.text);
 }
 
+/* A document with an attachment of so many bytes that no server compresses, called as a picture
+ * is; the attachment's digest. */
+async function putLarge(couch, where, id, name, size) {
+    const bytes = crypto.randomBytes(size);
+    const rev = await put(couch, where, id, { what: name });
+    const answer = await couch.request(`${where}/${id}/${name}?rev=${rev}`, {
+        method: 'PUT',
+        body: bytes,
+        headers: { 'Content-Type': 'image/jpeg' },
+    });
+    if (answer.status !== 201) throw new Error(answer.text);
+    return crypto.createHash('md5').update(bytes).digest('base64');
+}
+
+/* The same of whatever is at a path, which never lies in memory whole. */
+async function digestOf(couch, at) {
+    const hash = crypto.createHash('md5');
+    for await (const piece of await couch.open(at)) hash.update(piece);
+    return hash.digest('base64');
+}
+
 /*
  * Deletes a database and makes it again with documents. A server tells incarnations apart by the
  * second they were made in, so that second has to be over first.
@@ -78,4 +100,16 @@ async function replaceDb(couch, where, ids) {
     await fill(couch, where, ids);
 }
 
-module.exports = { dbOf, names, fill, makeFilled, revise, put, remove, putLeaves, replaceDb };
+module.exports = {
+    dbOf,
+    names,
+    fill,
+    makeFilled,
+    revise,
+    put,
+    remove,
+    putLeaves,
+    putLarge,
+    digestOf,
+    replaceDb,
+};
