@@ -17,6 +17,7 @@
 extern "C" {
 #endif
 
+/* How far a walk is. Storage of the plugin, with nothing to free; it borrows the text. */
 typedef struct tr_scan {
     const char *at, *end;
     char close;
@@ -85,7 +86,7 @@ TR_UNUSED_ static const char *tr_scan_value_end_(const char *at, const char *end
     return at > begin ? at : NULL;
 }
 
-/* `open` is '{' or '['. 0: the text is not that. */
+/* Begins a walk through an object, '{', or an array, '['. 0: the text is not that. */
 TR_UNUSED_ static int32_t tr_scan_open(tr_scan *scan, tr_str text, char open)
 {
     const char *end, *at;
@@ -180,6 +181,7 @@ TR_UNUSED_ static int32_t tr_scan_is_whole(tr_str text, char open)
     return rc == 0;
 }
 
+/* Whether a raw value is `true`. */
 static inline int32_t tr_scan_is_true(tr_str value)
 {
     return tr_str_eq(value, TR_STR("true"));

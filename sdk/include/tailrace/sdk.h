@@ -2,7 +2,7 @@
 /*
  * Sugar for plugin authors, in headers only: formatted logs and errors, options bound to a
  * struct, and the entry point as one line. It needs C99 or C++11 and the C library, nothing of
- * the host.
+ * the host. Any thread calls what names none.
  */
 #ifndef TAILRACE_SDK_H
 #define TAILRACE_SDK_H
@@ -26,7 +26,8 @@
 extern "C" {
 #endif
 
-/* A tr_str of a string literal; of a NUL-ended string. */
+/* A tr_str of a string literal; of `len` bytes; of a NUL-ended string, of which NULL is empty.
+ * All borrow. */
 #define TR_STR(lit) tr_str_n("" lit "", sizeof(lit) - 1)
 
 static inline tr_str tr_str_n(const char *ptr, size_t len)
@@ -42,6 +43,7 @@ static inline tr_str tr_str_c(const char *text)
     return tr_str_n(text, text ? strlen(text) : 0);
 }
 
+/* Whether both are the same bytes. */
 static inline int tr_str_eq(tr_str a, tr_str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
@@ -124,8 +126,10 @@ TR_UNUSED_ static tr_status tr_finish(tr_outcome *outcome, tr_status status,
  *     INT DURATION SIZE              int64_t
  *     FLOAT                          double
  *     BOOL ENUM                      int32_t   0 or 1; the place in `choices`
- * Options that are lists or groups, and those of offset TR_NO_OFFSET, are left to the plugin.
- * Call tr_unbind() when done, also after an error. Binding again frees what was there before.
+ * Options that are lists or groups, and those of offset TR_NO_OFFSET, are left to the plugin,
+ * and what is not set stays as it is. TR_EAGAIN: there is no memory; another error is that of
+ * config_get(). Call tr_unbind() when done, also after an error. Binding again frees what was
+ * there before.                                                                  [control]
  */
 #define TR_NO_OFFSET ((size_t)-1)
 
@@ -141,6 +145,7 @@ static inline int tr_is_bound_(const tr_option *option)
            !(option->flags & TR_OPTION_LIST);
 }
 
+/* Frees the copies of texts that tr_bind() made, and sets them to NULL. */
 TR_UNUSED_ static void tr_unbind(const tr_option *options, uint32_t count, void *base)
 {
     uint32_t i;
@@ -208,6 +213,7 @@ TR_UNUSED_ static tr_status tr_bind_at_(const tr_host *host, const tr_config *co
     return TR_OK;
 }
 
+/* See above; `options` is the table, `base` the struct that its offsets are in.    [control] */
 TR_UNUSED_ static tr_status tr_bind(const tr_host *host, const tr_config *config,
                                     const tr_option *options, uint32_t count, void *base,
                                     tr_error *error)
@@ -215,7 +221,8 @@ TR_UNUSED_ static tr_status tr_bind(const tr_host *host, const tr_config *config
     return tr_bind_at_(host, config, "", options, count, base, error);
 }
 
-/* How many items a list has that is set or has a default; a single value is a list of one. */
+/* How many items a list has that is set or has a default; a single value is a list of one.
+ *                                                                                [control] */
 TR_UNUSED_ static uint32_t tr_list_count(const tr_host *host, const tr_config *config,
                                          const char *list)
 {
@@ -230,7 +237,7 @@ TR_UNUSED_ static uint32_t tr_list_count(const tr_host *host, const tr_config *c
 }
 
 /* As tr_bind(), for the group number `idx` of the list; `options` is the table of its members.
- */
+ *                                                                                [control] */
 TR_UNUSED_ static tr_status tr_bind_item(const tr_host *host, const tr_config *config,
                                          const char *list, uint32_t idx,
                                          const tr_option *options, uint32_t count, void *base,

@@ -25,11 +25,13 @@ typedef struct tr_text_part {
     size_t at, len;
 } tr_text_part;
 
+/* All of it so far; borrowed until it changes. */
 static inline tr_str tr_text_str(const tr_text *text)
 {
     return tr_str_n(text->ptr, text->len);
 }
 
+/* The part, where it lies now; borrowed until the text changes. */
 static inline tr_str tr_text_at(const tr_text *text, tr_text_part part)
 {
     return tr_str_n(part.len > 0 ? text->ptr + part.at : NULL, part.len);
@@ -78,6 +80,7 @@ TR_UNUSED_ static const char *tr_text_end(tr_text *text)
     return text->ptr;
 }
 
+/* Appends a copy of the bytes; without memory the text has failed. */
 TR_UNUSED_ static void tr_text_add(tr_text *text, tr_str value)
 {
     if (value.len == 0 || !tr_text_reserve(text, value.len))
@@ -86,6 +89,7 @@ TR_UNUSED_ static void tr_text_add(tr_text *text, tr_str value)
     text->len += value.len;
 }
 
+/* The same of a NUL-ended string. */
 TR_UNUSED_ static void tr_text_add_c(tr_text *text, const char *value)
 {
     tr_text_add(text, tr_str_c(value));

@@ -72,6 +72,7 @@ TR_UNUSED_ static tr_status tr_paths_apart_(const char *option, tr_str a, tr_str
     return TR_OK;
 }
 
+/* Frees the paths; there are none then.                                           [control] */
 TR_UNUSED_ static void tr_paths_unbind(const tr_doc_api *api, tr_paths *paths)
 {
     while (paths->count > 0)
