@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asks the daemon of a state directory how it is. `status` uses it. Main thread.
+ * Asks the daemon of a state directory how it is. `status` and `top` use it. Main thread.
  */
 #ifndef CLI_STATUS_ASK_H
 #define CLI_STATUS_ASK_H

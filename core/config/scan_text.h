@@ -2,7 +2,7 @@
 /*
  * The small parts of the scanner: which bytes may stand in a file, and what a word is.
  *
- * Only config/scan.c calls. Pure; any thread.
+ * Called by config/scan.c, and where a command writes a configuration. Pure; any thread.
  */
 #ifndef CONFIG_SCAN_TEXT_H
 #define CONFIG_SCAN_TEXT_H

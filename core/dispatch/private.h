@@ -9,6 +9,7 @@
  *     reject.c    changes refused for good, and those sent again
  *     commit.c    checkpoints into the store
  *     span.c      which rows share a checkpoint, where the plugin keeps state
+ *     repeats.c   a memory of rows that came lately, of all bindings
  */
 #ifndef DISPATCH_PRIVATE_H
 #define DISPATCH_PRIVATE_H

@@ -7,7 +7,7 @@
  * Rules live in memory: each start reads all documents. A group that cannot be read leaves the
  * rules that are known as they are. A document that is wrong concerns itself only: its rule, if
  * it had one, ends, and goes on from its checkpoints once the document is mended. Called by
- * engine.c on the loop thread.
+ * engine.c, and by whoever tells of the groups, on the loop thread.
  */
 #ifndef ENGINE_DOCUMENT_RULES_H
 #define ENGINE_DOCUMENT_RULES_H

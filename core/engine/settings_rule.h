@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One rule of a generation: checked against tailrace's table and its plugin's, and compiled.
- * Called by settings.c only.
+ * Called by settings.c and settings_document.c only.
  */
 #ifndef ENGINE_SETTINGS_RULE_H
 #define ENGINE_SETTINGS_RULE_H

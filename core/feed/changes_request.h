@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The requests of a changes feed: what is asked for, as URL and body. Called by changes.c on
- * the loop thread.
+ * the loop thread; how `since` and the heartbeat are written, by updates.c too.
  */
 #ifndef FEED_CHANGES_REQUEST_H
 #define FEED_CHANGES_REQUEST_H

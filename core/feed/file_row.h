@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A line of a file as a row: rows of a feed as they are, documents as rows that hold them.
- * Called by file.c on the loop thread.
+ * Called by file.c on the loop thread, and by segment.c for rows that were kept as text.
  */
 #ifndef FEED_FILE_ROW_H
 #define FEED_FILE_ROW_H

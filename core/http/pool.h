@@ -6,6 +6,15 @@
  * callbacks of libcurl (answer.c), whose sockets and timer live on the loop (socket.c),
  * followed, repeated or handed over (call.c). Small ones go without libcurl (wire.h). Loop
  * thread.
+ *
+ *     pool.c     the client and its pools; session.c  one that logs in; secrets.c  passwords
+ *     call.c     a call's life; check.c  whether it can be sent; fault.c  why it failed
+ *     target.c   where to, as whom, and whether that is allowed; address.c  of an address
+ *     slot.c     an easy handle for call after call; answer.c  what comes back through it
+ *     source.c   a body that has a source; parts.c  one that is made of other answers
+ *     wire.c     a connection of our own; wire_request.c  what is written there, framing.c
+ *                where an answer ends
+ *     socket.c   libcurl on the loop; url.c  URLs, and the printer that redacts
  */
 #ifndef HTTP_POOL_H
 #define HTTP_POOL_H

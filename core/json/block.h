@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the machine can tell about many bytes of JSON at a time. For json/skip.c and json/lex.c
- * only; any thread.
+ * What the machine can tell about many bytes of JSON at a time. For the files of this folder;
+ * any thread.
  *
  * Each function is here for SSE2, which every x86-64 has, and in plain C; the one that does
  * most of the work also for AVX2, for which skip.c asks the machine. All give the same answers,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tokens of JSON, for row.c, value.c and text.c: where a string, a number, any value ends.
+ * The tokens of JSON, for the files of this folder: where a string, a number, any value ends.
  *
  * Each function moves *at over what it read when it says LEX_DONE, and leaves it alone when
  * not. LEX_MORE means that the bytes up to `end` can be the beginning of such a token; LEX_BAD,
