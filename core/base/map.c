@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 
+#include <endian.h>
 #include <pthread.h>
 
 struct map_slot {
@@ -35,24 +36,32 @@ static uint64_t mix(uint64_t x)
     return x;
 }
 
-uint64_t hash_bytes(const void *bytes, size_t len)
+/* Eight bytes at a time, the first of them the lowest on every machine. */
+static uint64_t hash_words(uint64_t key, const unsigned char *bytes, size_t len)
 {
-    const unsigned char *p = bytes;
-    uint64_t h;
+    uint64_t h = key ^ (len * 0x9e3779b97f4a7c15u), word = 0;
 
-    pthread_once(&process_key_once, make_process_key);
-    h = process_key ^ (len * 0x9e3779b97f4a7c15u);
-    for (; len >= 8; len -= 8, p += 8) {
-        uint64_t word;
-        memcpy(&word, p, 8);
-        h = mix(h ^ word) * process_key;
+    for (; len >= sizeof(word); len -= sizeof(word), bytes += sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        h = mix(h ^ le64toh(word)) * key;
     }
     if (len > 0) {
-        uint64_t word = 0;
-        memcpy(&word, p, len);
-        h = mix(h ^ word) * process_key;
+        word = 0;
+        memcpy(&word, bytes, len);
+        h = mix(h ^ le64toh(word)) * key;
     }
     return mix(h);
+}
+
+uint64_t hash_bytes(const void *bytes, size_t len)
+{
+    pthread_once(&process_key_once, make_process_key);
+    return hash_words(process_key, bytes, len);
+}
+
+uint64_t hash_sum(const void *bytes, size_t len)
+{
+    return hash_words(0x9e3779b97f4a7c15u, bytes, len);
 }
 
 uint64_t hash_stable(const void *bytes, size_t len)

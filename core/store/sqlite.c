@@ -139,11 +139,11 @@ static int bind_str(sqlite3_stmt *stmt, int at, char type, tr_str value)
     return sqlite3_bind_text64(stmt, at, ptr, value.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int bind_all(sqlite3_stmt *stmt, const char *types, va_list values)
+static int bind_all(sqlite3_stmt *stmt, int at, const char *types, va_list values)
 {
     int rc = SQLITE_OK;
 
-    for (int at = 1; *types && rc == SQLITE_OK; at++, types++) {
+    for (; *types && rc == SQLITE_OK; at++, types++) {
         if (*types == 'i' || *types == 'n') {
             int64_t number = va_arg(values, int64_t);
             rc = *types == 'n' && number == 0 ? sqlite3_bind_null(stmt, at)
@@ -162,7 +162,7 @@ static int begin(struct sq *sq, sqlite3_stmt **ret_stmt, const char *text, const
     int rc = find_statement(sq, text, &stmt);
 
     if (rc == SQLITE_OK) {
-        rc = bind_all(stmt, types, values);
+        rc = bind_all(stmt, 1, types, values);
         if (rc == SQLITE_OK)
             *ret_stmt = stmt;
         else
@@ -178,6 +178,17 @@ int sq_begin(struct sq *sq, sqlite3_stmt **ret_stmt, const char *text, const cha
 
     va_start(values, types);
     rc = begin(sq, ret_stmt, text, types, values);
+    va_end(values);
+    return rc;
+}
+
+int sq_bind(sqlite3_stmt *stmt, int at, const char *types, ...)
+{
+    va_list values;
+    int rc;
+
+    va_start(values, types);
+    rc = bind_all(stmt, at, types, values);
     va_end(values);
     return rc;
 }

@@ -36,6 +36,9 @@ void sq_close(struct sq *sq);
 int sq_begin(struct sq *sq, sqlite3_stmt **ret_stmt, const char *text, const char *types, ...);
 void sq_end(sqlite3_stmt *stmt);
 
+/* Binds more of one that was begun, from the value number `at` on (1 is the first). */
+int sq_bind(sqlite3_stmt *stmt, int at, const char *types, ...);
+
 /* A statement without rows, from begin to end. Returns SQLITE_OK or SQLite's code. */
 int sq_run(struct sq *sq, const char *text, const char *types, ...);
 

@@ -12,6 +12,7 @@
  */
 #include "base/mem.h"
 #include "store/internal.h"
+#include "store/order.h"
 
 /* Rows that are swept at a time, while commits wait. */
 enum { SWEEP_ROWS = 2000 };
@@ -36,8 +37,14 @@ static const char SQL_SCOPE_DELETE[] =
     "DELETE FROM state_scope"
     " WHERE binding = ?1 AND (?2 IS NULL OR stream = ?2) AND (?3 IS NULL OR db = ?3)";
 static const char SQL_SIZE[] = "SELECT length(value) FROM state WHERE scope = ?1 AND key = ?2";
-static const char SQL_PUT[] = "INSERT INTO state VALUES(?1, ?2, ?3, ?4)"
-                              " ON CONFLICT DO UPDATE SET sum = ?3, value = ?4";
+/* With no other index and no trigger on the table each row is looked for once. A statement of
+ * many costs half of what many statements do. */
+#define ROW_   "(?1, ?, ?, ?)"
+#define ROWS_4 ROW_ "," ROW_ "," ROW_ "," ROW_
+static const char SQL_PUT[] = "REPLACE INTO state VALUES " ROW_;
+static const char SQL_PUT_MANY[] = "REPLACE INTO state VALUES " ROWS_4 "," ROWS_4 "," ROWS_4
+                                   "," ROWS_4 "," ROWS_4 "," ROWS_4 "," ROWS_4 "," ROWS_4;
+enum { MANY = 32 };
 static const char SQL_DELETE[] = "DELETE FROM state WHERE scope = ?1 AND key = ?2";
 static const char SQL_DROPPED[] = "SELECT scope FROM state_dropped LIMIT 1";
 static const char SQL_SWEEP[] =
@@ -145,64 +152,10 @@ int scope_find(struct sq *sq, tr_str binding, tr_str stream, sqlite3_stmt **ret_
 
 int64_t state_sum(int64_t scope, tr_str key, tr_str value)
 {
-    uint64_t sum = hash_stable(key.ptr, key.len) * 31 + (uint64_t)scope;
+    uint64_t sum = hash_sum(key.ptr, key.len) * 31 + (uint64_t)scope;
 
-    sum = (sum ^ hash_stable(value.ptr, value.len)) * 0x9e3779b97f4a7c15u;
+    sum = (sum ^ hash_sum(value.ptr, value.len)) * 0x9e3779b97f4a7c15u;
     return (int64_t)(sum >> 32);
-}
-
-/* An entry, and the first bytes in which keys differ as a number: to compare these is enough
- * as a rule, and touches nothing else. */
-struct ordered {
-    uint64_t head;
-    const struct store_state_entry *entry;
-};
-
-static int by_key(const void *a, const void *b)
-{
-    const struct ordered *one = a, *other = b;
-
-    if (one->head != other->head)
-        return one->head < other->head ? -1 : 1;
-    return str_cmp(one->entry->key, other->entry->key);
-}
-
-/* How many first bytes all keys share. */
-static size_t shared_start(const struct store_state *state)
-{
-    tr_str first = state->entries[0].key;
-    size_t shared = first.len;
-
-    for (size_t i = 1; i < state->count; i++) {
-        tr_str key = state->entries[i].key;
-        size_t same = 0;
-        while (same < shared && same < key.len && key.ptr[same] == first.ptr[same])
-            same++;
-        shared = same;
-    }
-    return shared;
-}
-
-static uint64_t head_of(tr_str key, size_t from)
-{
-    uint64_t head = 0;
-
-    for (size_t i = from; i < from + 8; i++)
-        head = head << 8 | (i < key.len ? (unsigned char)key.ptr[i] : 0);
-    return head;
-}
-
-/* Rows that are neighbours lie on one page: in order, each page is touched once. */
-static struct ordered *put_in_order(const struct store_state *state)
-{
-    struct ordered *order = mem_new_array(struct ordered, state->count);
-    size_t from = state->count > 0 ? shared_start(state) : 0;
-
-    for (size_t i = 0; i < state->count; i++)
-        order[i] = (struct ordered){head_of(state->entries[i].key, from), &state->entries[i]};
-    if (state->count > 1)
-        qsort(order, state->count, sizeof(*order), by_key);
-    return order;
 }
 
 /* How long the value is that stands there: whoever writes knows it as a rule. */
@@ -224,26 +177,68 @@ static int find_size(struct sq *sq, int64_t scope, const struct store_state_entr
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int write_entry(struct sq *sq, struct store_state *state,
-                       const struct store_state_entry *entry)
+/* The entry comes, or goes, in the totals; *ret_is_there: there is a row of it. */
+static int count_entry(struct sq *sq, struct store_state *state,
+                       const struct store_state_entry *entry, bool *ret_is_there)
 {
     int64_t was;
     int rc = find_size(sq, state->scope, entry, &was);
 
     if (rc != SQLITE_OK)
         return rc;
+    *ret_is_there = was != STORE_STATE_ABSENT;
     if (was >= 0) {
         state->more_entries--;
         state->more_bytes -= was + (int64_t)entry->key.len;
     }
     if (entry->removed)
-        return was == STORE_STATE_ABSENT
-                   ? SQLITE_OK
-                   : sq_run(sq, SQL_DELETE, "ib", state->scope, entry->key);
+        return SQLITE_OK;
     state->more_entries++;
     state->more_bytes += (int64_t)(entry->value.len + entry->key.len);
-    return sq_run(sq, SQL_PUT, "ibib", state->scope, entry->key,
-                  state_sum(state->scope, entry->key, entry->value), entry->value);
+    return SQLITE_OK;
+}
+
+/* One, or MANY. */
+static int put_entries(struct sq *sq, int64_t scope,
+                       const struct store_state_entry *const *entries, int count)
+{
+    sqlite3_stmt *stmt;
+    int rc = sq_begin(sq, &stmt, count == MANY ? SQL_PUT_MANY : SQL_PUT, "i", scope);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    for (int i = 0; i < count && rc == SQLITE_OK; i++)
+        rc = sq_bind(stmt, 2 + 3 * i, "bib", entries[i]->key,
+                     state_sum(scope, entries[i]->key, entries[i]->value), entries[i]->value);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    sq_end(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int write_entries(struct sq *sq, struct store_state *state,
+                         const struct order_item *order)
+{
+    const struct store_state_entry *put[MANY];
+    int count = 0, rc = SQLITE_OK;
+
+    for (size_t i = 0; i < state->count && rc == SQLITE_OK; i++) {
+        const struct store_state_entry *entry = order[i].entry;
+        bool is_there = false;
+
+        rc = count_entry(sq, state, entry, &is_there);
+        if (rc == SQLITE_OK && entry->removed && is_there)
+            rc = sq_run(sq, SQL_DELETE, "ib", state->scope, entry->key);
+        if (!entry->removed)
+            put[count++] = entry;
+        if (rc == SQLITE_OK && count == MANY) {
+            rc = put_entries(sq, state->scope, put, MANY);
+            count = 0;
+        }
+    }
+    for (int i = 0; i < count && rc == SQLITE_OK; i++)
+        rc = put_entries(sq, state->scope, &put[i], 1);
+    return rc;
 }
 
 /* The scope's row, made where there is none; its names are those of the operation. */
@@ -274,7 +269,7 @@ static int open_scope(struct sq *sq, tr_str binding, const struct store_state *s
 int state_put(struct sq *sq, tr_str binding, struct store_state *state)
 {
     struct store_scope scope;
-    struct ordered *order;
+    struct order_item *order;
     int rc;
 
     state->more_entries = state->more_bytes = 0;
@@ -282,9 +277,8 @@ int state_put(struct sq *sq, tr_str binding, struct store_state *state)
     if (rc != SQLITE_OK)
         return rc;
     state->scope = scope.id;
-    order = put_in_order(state);
-    for (size_t i = 0; i < state->count && rc == SQLITE_OK; i++)
-        rc = write_entry(sq, state, order[i].entry);
+    order = order_entries(state->entries, state->count);
+    rc = write_entries(sq, state, order);
     free(order);
     scope.entries += state->more_entries;
     scope.bytes += state->more_bytes;
