@@ -54,6 +54,7 @@ void state_free(struct state *state)
     while (map_next(&state->streams, &cursor, NULL, &stream))
         free_stream(stream);
     map_fini(&state->streams);
+    state_filter_fini(&state->filter);
     buf_fini(&state->value);
     pthread_mutex_destroy(&state->lock);
     free(state);
@@ -77,8 +78,17 @@ static struct state_stream *open_stream(struct state *state, tr_str key, tr_str 
     stream->key = str_dup(key);
     stream->source = str_dup(source);
     stream->db = str_dup(db);
+    stream->filtered = true;
+    stream->salt = hash_bytes(key.ptr, key.len);
     map_set(&state->streams, key, stream);
     return stream;
+}
+
+bool state_stream_may_have(const struct state *state, const struct state_stream *stream,
+                           uint64_t hash)
+{
+    return stream->entries > 0 &&
+           (!stream->filtered || state_filter_may_have(&state->filter, hash ^ stream->salt));
 }
 
 const struct state_key *state_epoch_find(const struct state_epoch *epoch, tr_str key,
@@ -122,9 +132,8 @@ static void list_entries(struct state_epoch *epoch)
     const struct state_table *table = &epoch->table;
 
     epoch->entries = mem_new_array(struct store_state_entry, table->count);
-    for (uint32_t i = 0; i < table->cap; i++) {
-        const struct state_key *key = table->slots[i].key;
-        if (!key || !key->top || (key->top->removed && key->was == STORE_STATE_ABSENT))
+    for (const struct state_key *key = table->first; key; key = key->next) {
+        if (!key->top || (key->top->removed && key->was == STORE_STATE_ABSENT))
             continue;
         epoch->entries[epoch->entries_count++] = (struct store_state_entry){
             .key = state_key_str(key),
@@ -269,6 +278,7 @@ void state_stream_add(struct state *state, const struct store_scope *scope)
     struct state_stream *stream = open_stream(state, scope->stream, scope->source, scope->db);
 
     stream->scope = scope->id;
+    stream->filtered = scope->entries == 0;
     stream->entries = scope->entries;
     stream->bytes = scope->bytes;
     state->entries += scope->entries;

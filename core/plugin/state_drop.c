@@ -67,6 +67,7 @@ static tr_status forget(struct state *state, tr_str name)
         state->entries -= stream->entries;
         state->bytes -= stream->bytes;
         stream->scope = stream->entries = stream->bytes = 0;
+        stream->filtered = true;
         state_stream_forget_done(stream);
     }
     pthread_mutex_unlock(&state->lock);

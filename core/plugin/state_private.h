@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "plugin/state.h"
+#include "plugin/state_filter.h"
 #include "plugin/state_table.h"
 
 #include <pthread.h>
@@ -15,6 +16,8 @@
 struct state_stream {
     char *key, *source, *db;
     int64_t scope, entries, bytes; /* in the store; 0: none                                */
+    bool filtered;                 /* the filter has all keys that the store has of it     */
+    uint64_t salt;                 /* of these keys in there                               */
     struct state_epoch *epochs;    /* newest first                                            */
 };
 
@@ -48,6 +51,7 @@ struct state {
     pthread_mutex_t lock; /* guards all below                                              */
     bool snapshot;        /* the reader has one: what is durable since is not seen by it   */
     struct map streams;
+    struct state_filter filter; /* of streams that began with nothing                      */
     uint32_t done; /* epochs that are in the store and still there for the snapshot        */
     int64_t entries, bytes;           /* in the store                                      */
     int64_t more_entries, more_bytes; /* of the epochs that are not                        */
@@ -64,6 +68,10 @@ void state_stream_add(struct state *state, const struct store_scope *scope);
 
 /* NULL: nothing is known of it. Under the lock. */
 struct state_stream *state_stream_find(struct state *state, tr_str stream);
+
+/* False: the store does not have the key. Under the lock. */
+bool state_stream_may_have(const struct state *state, const struct state_stream *stream,
+                           uint64_t hash);
 
 /* The key of an epoch, if it shows there. Under the lock. */
 const struct state_key *state_epoch_find(const struct state_epoch *epoch, tr_str key,

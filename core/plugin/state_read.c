@@ -120,7 +120,7 @@ static tr_status look_up(struct state *state, tr_str name, tr_str key, uint64_t 
         write = state_stream_top(stream, key, hash);
     if (write)
         status = write->removed ? TR_ENOENT : give(state, state_write_str(write), ret_value);
-    else if (!stream || stream->entries == 0)
+    else if (!stream || !state_stream_may_have(state, stream, hash))
         status = TR_ENOENT;
     else
         *ret_scope = stream->scope;
@@ -204,13 +204,10 @@ static void collect(const struct state_stream *stream, tr_str from, tr_str to,
 {
     uint32_t age = 0;
 
-    for (const struct state_epoch *it = stream->epochs; it; it = it->older, age++) {
-        for (uint32_t i = 0; i < it->table.cap; i++) {
-            const struct state_key *key = it->table.slots[i].key;
-            if (key && key->top && !it->hidden && is_between(state_key_str(key), from, to))
+    for (const struct state_epoch *it = stream->epochs; it; it = it->older, age++)
+        for (const struct state_key *key = it->table.first; key; key = key->next)
+            if (key->top && !it->hidden && is_between(state_key_str(key), from, to))
                 show(list, key, age);
-        }
-    }
 }
 
 static int by_key_and_age(const void *a, const void *b)

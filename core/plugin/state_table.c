@@ -71,6 +71,11 @@ struct state_key *state_table_key(struct state_table *table, tr_str key, uint64_
     slot->key = arena_alloc(&table->arena, sizeof(*slot->key) + key.len);
     *slot->key = (struct state_key){.hash = hash, .was = was, .len = (uint32_t)key.len};
     memcpy(slot->key->bytes, key.ptr, key.len);
+    if (table->last)
+        table->last->next = slot->key;
+    else
+        table->first = slot->key;
+    table->last = slot->key;
     table->count++;
     table->memory += sizeof(*slot->key) + key.len;
     return slot->key;

@@ -17,6 +17,7 @@ struct state_write;
 
 struct state_key {
     uint64_t hash;
+    struct state_key *next;  /* that was made after it                                     */
     struct state_write *top; /* NULL: all were taken back                                  */
     int64_t was;             /* of struct store_state_entry                                */
     uint32_t len;
@@ -47,7 +48,8 @@ struct state_table {
     struct arena arena;
     struct state_slot *slots;
     uint32_t cap, count;
-    size_t memory;                    /* of keys and values, about                            */
+    struct state_key *first, *last; /* in the order in which they were made                  */
+    size_t memory;                  /* of keys and values, about                            */
     int64_t more_entries, more_bytes; /* than the store has, as far as that is known       */
 };
 

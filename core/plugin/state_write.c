@@ -56,9 +56,10 @@ static int64_t was_before(struct state *state, const struct state_epoch *epoch, 
             return STORE_STATE_UNKNOWN;
         return found->top->removed ? STORE_STATE_ABSENT : (int64_t)found->top->len;
     }
-    if (epoch->stream->entries == 0)
-        return STORE_STATE_ABSENT;
-    return seen ? state->seen.was : STORE_STATE_UNKNOWN;
+    if (seen)
+        return state->seen.was;
+    return state_stream_may_have(state, epoch->stream, hash) ? STORE_STATE_UNKNOWN
+                                                             : STORE_STATE_ABSENT;
 }
 
 /* Newer epochs took it from the store or from one before this: that is so no more. */
@@ -95,8 +96,10 @@ static void write_into(struct state_epoch *epoch, struct job *job, tr_str key, u
     struct state_table *table = &epoch->table;
     struct state_key *entry = state_table_find(table, key, hash);
 
-    if (!entry)
+    if (!entry) {
         entry = state_table_key(table, key, hash, was_before(state, epoch, key, hash));
+        state_filter_add(&state->filter, hash ^ epoch->stream->salt);
+    }
     forget_in_newer(epoch, key, hash);
     if (!job->writes)
         job->writes = state_table_ticket(table);
