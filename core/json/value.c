@@ -48,10 +48,7 @@ const char *json_type_name(enum json_type type)
     return "nothing";
 }
 
-enum walk { WALK_ITEM, WALK_END, WALK_BAD };
-
-/* One step of json_next(), which tells the end from malformed JSON. */
-static enum walk walk_step(tr_str container, size_t *cursor, tr_str *ret_key, tr_str *ret_value)
+bool json_next(tr_str container, size_t *cursor, tr_str *ret_key, tr_str *ret_value)
 {
     enum json_type type = json_type_of(container);
     const char *end, *at, *value;
@@ -59,53 +56,56 @@ static enum walk walk_step(tr_str container, size_t *cursor, tr_str *ret_key, tr
     char close;
 
     if (type != JSON_OBJECT && type != JSON_ARRAY)
-        return WALK_BAD;
+        return false;
     close = type == JSON_OBJECT ? '}' : ']';
     end = container.ptr + container.len;
     at = *cursor ? container.ptr + *cursor : json_lex_space(container.ptr, end) + 1;
     at = json_lex_space(at, end);
-    if (at == end)
-        return WALK_BAD;
-    if (*at == close)
-        return WALK_END;
+    if (at == end || *at == close)
+        return false;
     if (*cursor) {
         if (*at != ',')
-            return WALK_BAD;
+            return false;
         at = json_lex_space(at + 1, end);
     }
     value = at;
     if (type == JSON_OBJECT) {
         if (json_lex_member(&at, end, &key, &item) != LEX_DONE)
-            return WALK_BAD;
+            return false;
     } else {
         if (json_lex_value(&at, end) != LEX_DONE)
-            return WALK_BAD;
+            return false;
         item = str_n(value, (size_t)(at - value));
     }
     *cursor = (size_t)(at - container.ptr);
     *ret_key = key;
     *ret_value = item;
-    return WALK_ITEM;
-}
-
-bool json_next(tr_str container, size_t *cursor, tr_str *ret_key, tr_str *ret_value)
-{
-    return walk_step(container, cursor, ret_key, ret_value) == WALK_ITEM;
+    return true;
 }
 
 bool json_get(tr_str object, tr_str name, tr_str *ret_raw)
 {
     tr_str key, value, found = {0};
-    size_t cursor = 0;
-    enum walk walk;
+    const char *at = object.ptr, *end;
 
     if (json_type_of(object) != JSON_OBJECT)
         return false;
-    while ((walk = walk_step(object, &cursor, &key, &value)) == WALK_ITEM) {
+    end = at + object.len;
+    at = json_lex_space(json_lex_space(at, end) + 1, end);
+    if (at < end && *at == '}')
+        return false;
+    for (;; at = json_lex_space(at + 1, end)) {
+        if (json_lex_member(&at, end, &key, &value) != LEX_DONE)
+            return false;
         if (json_lex_key_is(key, name))
             found = value;
+        at = json_lex_space(at, end);
+        if (at == end || (*at != ',' && *at != '}'))
+            return false;
+        if (*at == '}')
+            break;
     }
-    if (walk != WALK_END || found.len == 0)
+    if (found.len == 0)
         return false;
     *ret_raw = found;
     return true;

@@ -13,12 +13,21 @@
 
 #include <stdio.h>
 
+/* One name: there is nothing to take apart. */
+static bool is_step(tr_str path)
+{
+    return path.len > 0 && str_find(path, '.') == path.len && str_find(path, '\\') == path.len;
+}
+
 static tr_status json_ext_find(tr_str json, tr_str path, tr_str *ret_raw)
 {
+    const struct json_path step = {.text = path, .steps = &path, .count = 1};
     struct arena arena;
     struct json_path compiled;
     tr_status status = TR_EINVAL;
 
+    if (is_step(path))
+        return json_find(json, &step, ret_raw) ? TR_OK : TR_ENOENT;
     arena_init(&arena, 512);
     if (json_path_compile(path, &arena, &compiled, NULL) == 0)
         status = json_find(json, &compiled, ret_raw) ? TR_OK : TR_ENOENT;
