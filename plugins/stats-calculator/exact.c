@@ -119,15 +119,19 @@ static bool add_bits(struct exact *exact, uint64_t bits, unsigned place, int sig
 /* |value| as a whole number times 2^*ret_exponent. */
 static uint64_t split(double value, int *ret_exponent)
 {
+    uint64_t bits, fraction;
     int exponent;
-    double fraction = frexp(fabs(value), &exponent);
 
-    *ret_exponent = exponent - 53;
-    if (*ret_exponent < LEAST) {
-        fraction = ldexp(fraction, *ret_exponent - LEAST);
-        *ret_exponent = LEAST;
-    }
-    return (uint64_t)ldexp(fraction, 53);
+    memcpy(&bits, &value, sizeof(bits));
+    fraction = bits & ((UINT64_C(1) << 52) - 1);
+    exponent = (int)(bits >> 52 & 0x7ff);
+    if (exponent > 0)
+        fraction |= UINT64_C(1) << 52;
+    else
+        exponent =
+            1; /* the small ones have no leading 1, and the unit of the least of others */
+    *ret_exponent = exponent - 1 + LEAST;
+    return fraction;
 }
 
 bool exact_add(struct exact *exact, double value, int sign)

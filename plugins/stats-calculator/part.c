@@ -15,9 +15,13 @@ enum { HEAD_KIND = 7, HEAD_OTHER = 1 << 3, HEAD_WHOLE = 1 << 4, REV_HEX = 32 };
 
 /* ---- revisions ---- */
 
+/* -1 and below: it is none. No branch: which digit comes is pure chance. */
 static int hex_of(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    int digit = c - '0', letter = c - 'a' + 10;
+    int is_digit = (digit >= 0) & (digit < 10), is_letter = (letter >= 10) & (letter < 16);
+
+    return (is_digit * digit | is_letter * letter) - (1 - is_digit - is_letter);
 }
 
 /* Twice the number in front, then 16 bytes for 32 digits; or twice and one more, then whatever
@@ -37,8 +41,8 @@ static void pack_rev(tr_text *out, tr_str rev)
         const char *pair = rev.ptr + digits + 1 + 2 * i;
         int high = hex_of(pair[0]), low = hex_of(pair[1]);
 
-        is_plain = high >= 0 && low >= 0;
-        bytes[i] = (char)(high << 4 | low);
+        is_plain = (high | low) >= 0;
+        bytes[i] = (char)((unsigned)high << 4 | (unsigned)low);
     }
     bytes_add_count(out, 2 * generation + !is_plain);
     tr_text_add(out, is_plain ? tr_str_n(bytes, sizeof(bytes)) : rev);

@@ -46,20 +46,16 @@ static double value_of(int32_t place)
 /* Where the bin is, or would be. */
 static uint32_t find(struct sketch *sketch, int32_t place)
 {
-    uint32_t low = 0, high = sketch->count;
+    uint32_t at = 0, left = sketch->count;
 
-    if (sketch->last < high && sketch->bins[sketch->last].place == place)
+    if (sketch->last < left && sketch->bins[sketch->last].place == place)
         return sketch->last;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (sketch->bins[middle].place < place)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    sketch->last = low;
-    return low;
+    /* No branch: which half it is nobody can foretell. */
+    for (; left > 1; left -= left / 2)
+        at += sketch->bins[at + left / 2 - 1].place < place ? left / 2 : 0;
+    at += left == 1 && sketch->bins[at].place < place;
+    sketch->last = at;
+    return at;
 }
 
 static bool reserve(struct sketch *sketch, uint32_t count)
