@@ -75,32 +75,11 @@ void item_forget(struct item *item)
     item_drop(item);
 }
 
-void cursor_count_settled(struct binding *binding)
-{
-    if (binding->read_count > 0)
-        histogram_add(&binding->times.settled, loop_now(binding->setup.loop) - binding->read_ms,
-                      binding->read_count);
-    binding->read_count = 0;
-}
-
-/* Changes that were read together are settled together: they are added up before they are put
- * into the histogram. */
-static void count_settled(const struct item *item)
-{
-    struct binding *binding = item->cursor->binding;
-    int64_t read_ms = item->hold->segment->received_ms;
-
-    if (read_ms != binding->read_ms)
-        cursor_count_settled(binding);
-    binding->read_ms = read_ms;
-    binding->read_count++;
-}
-
 void item_settle(struct item *item)
 {
     struct cursor *cursor = item->cursor;
 
-    count_settled(item);
+    count_settled(cursor->binding, item->hold->segment->received_ms);
     item_drop(item);
     cursor->binding->settled++;
     commit_mark(cursor);

@@ -244,7 +244,7 @@ void outcome_apply(struct job *job)
     FAILPOINT("dispatch.acked");
     lane->sent = NULL;
     binding->inflight--;
-    histogram_add(&binding->times.batches, loop_now(binding->setup.loop) - batch->sent_ms, 1);
+    count_batch(binding, batch->sent_ms);
     if (job->status == TR_FATAL)
         binding_hold(binding,
                      "the plugin says that it cannot go on: %s; mend the cause and "
@@ -254,7 +254,7 @@ void outcome_apply(struct job *job)
         forget(batch);
     else
         apply(batch);
-    cursor_count_settled(binding);
+    count_end(binding);
     if (job->epoch && lane->cursor->replays)
         replay_keep(binding, job->epoch);
     FAILPOINT("dispatch.settled");

@@ -141,6 +141,32 @@ static inline const tr_change *item_change(const struct item *item)
     return &item->hold->segment->rows[item->row];
 }
 
+/* ---- counting: in a header, where tests/bench/bench_counting.c has it from ---- */
+
+/* What was settled in this turn goes into the binding's times. */
+static inline void count_end(struct binding *binding)
+{
+    if (binding->read_count > 0)
+        histogram_add(&binding->times.settled, loop_now(binding->setup.loop) - binding->read_ms,
+                      binding->read_count);
+    binding->read_count = 0;
+}
+
+/* A change that was read then. Those that were read together are settled together: they are
+ * added up before they are put into the histogram. */
+static inline void count_settled(struct binding *binding, int64_t read_ms)
+{
+    if (read_ms != binding->read_ms)
+        count_end(binding);
+    binding->read_ms = read_ms;
+    binding->read_count++;
+}
+
+static inline void count_batch(struct binding *binding, int64_t sent_ms)
+{
+    histogram_add(&binding->times.batches, loop_now(binding->setup.loop) - sent_ms, 1);
+}
+
 /* binding.c */
 void binding_hold(struct binding *binding, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -159,8 +185,6 @@ void hold_release(struct binding *binding, struct hold *hold);
 struct item *item_new(struct cursor *cursor, struct hold *hold, uint32_t row);
 void item_settle(struct item *item);
 void item_forget(struct item *item); /* as if it had not come: it is read again            */
-/* What was settled in this turn goes into the binding's times. */
-void cursor_count_settled(struct binding *binding);
 /* The position behind everything settled, and its ordinal. */
 tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
 /* Up to which row to send so that the position behind all that was sent is a known one. */

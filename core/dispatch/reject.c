@@ -80,7 +80,7 @@ static void commit_done(struct store_commit *done)
         if (done->ops[i].kind != STORE_ADD_DEAD_LETTER)
             replay_over(binding);
     }
-    cursor_count_settled(binding);
+    count_end(binding);
     if (letters->epoch)
         end_epoch(letters);
     arena_fini(&letters->arena);
@@ -166,7 +166,7 @@ void reject_items(struct binding *binding, struct item **items, uint32_t count,
             binding->stats.skipped++;
             item_settle(items[i]);
         }
-        cursor_count_settled(binding);
+        count_end(binding);
         return;
     }
     letters = commit_new(binding, count);
