@@ -46,6 +46,9 @@ function writeConf({ sources, rules, auth, main = '' }) {
     return `${dir}/tailrace.conf`;
 }
 
+/* The lock of its state, which says what process runs it. */
+const lockOf = (conf) => path.join(path.dirname(conf), 'state', 'lock');
+
 /* Runs to the end; resolves to {cpu, user, sys, wall, rss_kb, stdout, stderr}, throws on failure. */
 function cost(command, args) {
     const file = path.join(makeFolder(), 'cost.json');
@@ -75,6 +78,23 @@ function median(values) {
     const sorted = [...values].sort((a, b) => a - b);
     const middle = sorted.length >> 1;
     return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/* The median and an interval that holds the true one 19 times out of 20, whatever they are
+ * spread like: that k or fewer of n lie on one side of it has the odds of n coins. Fewer than six
+ * give all they have. */
+function confidence(values) {
+    const sorted = [...values].sort((a, b) => a - b);
+    const n = sorted.length;
+    let odds = 0.5 ** n;
+    let left = 0.025;
+    let k = 0;
+    for (; odds <= left; k++) {
+        left -= odds;
+        odds *= (n - k) / (k + 1);
+    }
+    const cut = Math.max(0, k - 1);
+    return { middle: median(values), low: sorted[cut], high: sorted[n - 1 - cut] };
 }
 
 /*
@@ -118,10 +138,12 @@ module.exports = {
     program,
     makeFolder,
     writeConf,
+    lockOf,
     cost,
     runTailrace,
     compare,
     median,
+    confidence,
     table,
     fixed,
     count,
