@@ -130,6 +130,9 @@ static void a_stable_hash_is_the_same_for_ever(void **state)
     assert_int_equal(hash_stable("", 0), 0xcbf29ce484222325u);
     assert_int_equal(hash_stable("a", 1), 0xaf63dc4c8601ec8cu);
     assert_int_equal(hash_stable("foobar", 6), 0x85944171f73967e8u);
+    assert_int_equal(hash_sum("", 0), 0x17fb89ee35ed72b0u);
+    assert_int_equal(hash_sum("foobar", 6), 0x9f4adba0a8b2b34du);
+    assert_int_equal(hash_sum("order-00000001", 14), 0x2ee6185bdbb9cda6u);
 }
 
 static void a_hash_tells_lengths_and_bytes_apart(void **state)
