@@ -360,6 +360,8 @@ int store_start(struct store *store, struct loop *loop, struct error *error)
     rc = sq_open(&store->committer, store->own.path, SQLITE_OPEN_READWRITE, error);
     if (rc < 0)
         return rc;
+    /* It alone writes while the daemon runs, so the pages that it keeps stay true. */
+    sq_exec(&store->committer, "PRAGMA cache_size=-16000");
     /* What is found now is seen by whoever starts with reading. */
     rc = sq_number(&store->committer, "PRAGMA data_version", &store->data_version);
     if (rc != SQLITE_OK) {
