@@ -83,32 +83,47 @@ bool json_next(tr_str container, size_t *cursor, tr_str *ret_key, tr_str *ret_va
     return true;
 }
 
-bool json_get(tr_str object, tr_str name, tr_str *ret_raw)
+/* False: it is no object, or malformed. */
+static bool find_members(tr_str object, const tr_str *names, size_t count, tr_str *found)
 {
-    tr_str key, value, found = {0};
     const char *at = object.ptr, *end;
+    tr_str key, value;
 
     if (json_type_of(object) != JSON_OBJECT)
         return false;
     end = at + object.len;
     at = json_lex_space(json_lex_space(at, end) + 1, end);
     if (at < end && *at == '}')
-        return false;
+        return true;
     for (;; at = json_lex_space(at + 1, end)) {
         if (json_lex_member(&at, end, &key, &value) != LEX_DONE)
             return false;
-        if (json_lex_key_is(key, name))
-            found = value;
+        for (size_t i = 0; i < count; i++)
+            if (json_lex_key_is(key, names[i]))
+                found[i] = value;
         at = json_lex_space(at, end);
         if (at == end || (*at != ',' && *at != '}'))
             return false;
         if (*at == '}')
-            break;
+            return true;
     }
-    if (found.len == 0)
+}
+
+bool json_get(tr_str object, tr_str name, tr_str *ret_raw)
+{
+    tr_str found = {0};
+
+    if (!find_members(object, &name, 1, &found) || found.len == 0)
         return false;
     *ret_raw = found;
     return true;
+}
+
+void json_get_all(tr_str object, const tr_str *names, size_t count, tr_str *ret_raws)
+{
+    memset(ret_raws, 0, count * sizeof(*ret_raws));
+    if (!find_members(object, names, count, ret_raws))
+        memset(ret_raws, 0, count * sizeof(*ret_raws));
 }
 
 /* "0", "17"; false for all else, so that "01" and "1" do not name the same item. */

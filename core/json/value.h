@@ -53,6 +53,9 @@ bool json_find(tr_str json, const struct json_path *path, tr_str *ret_raw);
  * duplicates wins. */
 bool json_get(tr_str object, tr_str key, tr_str *ret_raw);
 
+/* The same of several, in one walk; ret_raws[i] is empty where there is none. */
+void json_get_all(tr_str object, const tr_str *keys, size_t count, tr_str *ret_raws);
+
 /* Walks the members of a raw object or the items of a raw array (then *ret_key is empty). Start
  * with *cursor 0; false at the end or at malformed JSON, and false again from then on. Keys are
  * raw, without their quotes. */

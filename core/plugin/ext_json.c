@@ -13,26 +13,62 @@
 
 #include <stdio.h>
 
-/* One name: there is nothing to take apart. */
-static bool is_step(tr_str path)
-{
-    return path.len > 0 && str_find(path, '.') == path.len && str_find(path, '\\') == path.len;
-}
-
 static tr_status json_ext_find(tr_str json, tr_str path, tr_str *ret_raw)
 {
-    const struct json_path step = {.text = path, .steps = &path, .count = 1};
     struct arena arena;
     struct json_path compiled;
     tr_status status = TR_EINVAL;
 
-    if (is_step(path))
-        return json_find(json, &step, ret_raw) ? TR_OK : TR_ENOENT;
     arena_init(&arena, 512);
     if (json_path_compile(path, &arena, &compiled, NULL) == 0)
         status = json_find(json, &compiled, ret_raw) ? TR_OK : TR_ENOENT;
     arena_fini(&arena);
     return status;
+}
+
+static tr_str find_or_nothing(tr_str json, tr_str path)
+{
+    tr_str raw;
+
+    return json_ext_find(json, path, &raw) == TR_OK ? raw : (tr_str){0};
+}
+
+/* Whether the first step is what stands before the first dot, if there is one, as it is. */
+static bool is_plain(tr_str path)
+{
+    return path.len > 0 && path.ptr[0] != '.' && path.ptr[path.len - 1] != '.' &&
+           str_find(path, '\\') == path.len;
+}
+
+enum { FIND_AT_ONCE = 16 };
+
+static void find_some(tr_str object, const tr_str *paths, uint32_t count, tr_str *ret_raws)
+{
+    tr_str steps[FIND_AT_ONCE] = {{0}}, rests[FIND_AT_ONCE];
+
+    for (uint32_t i = 0; i < count; i++)
+        steps[i] = str_cut(paths[i], '.', &rests[i]);
+    json_get_all(object, steps, count, ret_raws);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_plain(paths[i]))
+            ret_raws[i] = find_or_nothing(object, paths[i]);
+        else if (rests[i].len > 0 && ret_raws[i].len > 0)
+            ret_raws[i] = find_or_nothing(ret_raws[i], rests[i]);
+    }
+}
+
+static void json_ext_find_all(tr_str json, const tr_str *paths, uint32_t count,
+                              tr_str *ret_raws)
+{
+    uint32_t some;
+
+    if (json_type_of(json) != JSON_OBJECT)
+        for (; count > 0; count--)
+            *ret_raws++ = find_or_nothing(json, *paths++);
+    for (; count > 0; count -= some, paths += some, ret_raws += some) {
+        some = count < FIND_AT_ONCE ? count : FIND_AT_ONCE;
+        find_some(json, paths, some, ret_raws);
+    }
 }
 
 static int32_t json_ext_type_of(tr_str raw)
@@ -106,6 +142,7 @@ const void *ext_json_table(void)
         .number = json_tree_number,
         .from_config = json_ext_from_config,
         .dump = json_tree_dump,
+        .find_all = json_ext_find_all,
     };
 
     return &table;

@@ -73,17 +73,8 @@ bool part_is_older(tr_str rev, tr_str counted)
 
 /* ---- of a document ---- */
 
-static tr_str find(const tr_self *self, tr_str doc, const char *path)
+static bool holds(tr_self *self, const struct condition *condition, tr_str raw)
 {
-    tr_str raw;
-
-    return self->json->find(doc, tr_str_c(path), &raw) == TR_OK ? raw : tr_str_n(NULL, 0);
-}
-
-static bool holds(tr_self *self, const struct condition *condition, tr_str doc)
-{
-    tr_str raw = find(self, doc, condition->field);
-
     if (raw.len > 0 && raw.ptr[0] == '"') {
         tr_text_clear(&self->scratch);
         raw = tr_text_at(&self->scratch, tr_text_add_decoded(&self->scratch, self->json, raw));
@@ -96,18 +87,23 @@ static bool holds(tr_self *self, const struct condition *condition, tr_str doc)
     return false;
 }
 
+/* Finds its fields, if it may count. */
 static bool counts(tr_self *self, const tr_batch *batch, const tr_change *change)
 {
+    const struct options *options = &self->options;
+
     if (change->flags & TR_CHANGE_DELETED || change->doc.len == 0 ||
         change->flags & TR_CHANGE_DESIGN || couch_is_own(self, batch->db, change->id))
         return false;
-    for (uint32_t i = 0; i < self->options.where_count; i++)
-        if (!holds(self, &self->options.where[i], change->doc))
+    self->json->find_all(change->doc, options->fields, options->fields_count, options->found);
+    for (uint32_t i = 0; i < options->where_count; i++)
+        if (!holds(self, &options->where[i], options->found[i]))
             return false;
     return true;
 }
 
-static bool make_key(tr_self *self, tr_text *key, tr_str doc)
+/* `found`: of the fields of group_by, and of time. */
+static bool make_key(tr_self *self, tr_text *key, const tr_str *found)
 {
     const struct options *options = &self->options;
     struct value value;
@@ -116,12 +112,12 @@ static bool make_key(tr_self *self, tr_text *key, tr_str doc)
 
     tr_text_clear(key);
     for (uint32_t i = 0; i < options->group_by_count; i++) {
-        value_read(&value, self->json, find(self, doc, options->group_by[i]), &self->scratch);
+        value_read(&value, self->json, *found++, &self->scratch);
         bytes_add_text(key, tr_str_n(value.bytes, value.len));
     }
     if (!options->time_field)
         return !key->failed;
-    value_read(&value, self->json, find(self, doc, options->time_field), &self->scratch);
+    value_read(&value, self->json, *found, &self->scratch);
     if (bucket_read_time(&value, &time)) {
         bucket_put(bytes, bucket_begin(&options->bucket, time));
         bytes_add_text(key, tr_str_n(bytes, sizeof(bytes)));
@@ -131,14 +127,14 @@ static bool make_key(tr_self *self, tr_text *key, tr_str doc)
     return !key->failed;
 }
 
-static void make_part(tr_self *self, struct contribution *it, uint32_t i, tr_str doc)
+static void make_part(tr_self *self, struct contribution *it, uint32_t i, tr_str raw)
 {
     const struct measure *measure = &self->options.measures[i];
     struct part *part = &it->parts[i];
     struct value value;
 
     *part = (struct part){0};
-    value_read(&value, self->json, find(self, doc, measure->field), &self->scratch);
+    value_read(&value, self->json, raw, &self->scratch);
     if (value.kind == VALUE_MISSING) {
         part->kind = PART_MISSING;
     } else if (value.kind == VALUE_BAD ||
@@ -158,17 +154,20 @@ static void make_part(tr_self *self, struct contribution *it, uint32_t i, tr_str
 
 bool part_make(tr_self *self, const tr_batch *batch, const tr_change *change)
 {
+    const struct options *options = &self->options;
     struct contribution *it = &self->after;
+    const tr_str *found = options->found + options->where_count;
 
     it->is_there = false;
     if (!take_rev(it, change->rev))
         return false;
     if (!counts(self, batch, change))
         return true;
-    if (!make_key(self, &it->group_key, change->doc))
+    if (!make_key(self, &it->group_key, found))
         return false;
-    for (uint32_t i = 0; i < self->options.measures_count; i++)
-        make_part(self, it, i, change->doc);
+    found += options->group_by_count + (options->time_field ? 1 : 0);
+    for (uint32_t i = 0; i < options->measures_count; i++)
+        make_part(self, it, i, found[i]);
     it->is_there = true;
     return true;
 }

@@ -251,6 +251,30 @@ static tr_status load_publish(const struct loader *it)
     return TR_OK;
 }
 
+/* When the others are loaded. */
+static tr_status load_fields(const struct loader *it)
+{
+    struct options *options = it->options;
+    uint32_t most = options->where_count + options->group_by_count + 1 +
+                    options->measures_count;
+    tr_str *field;
+
+    options->fields = field = calloc(most, sizeof(*options->fields));
+    options->found = calloc(most, sizeof(*options->found));
+    if (!options->fields || !options->found)
+        return no_memory(it);
+    for (uint32_t i = 0; i < options->where_count; i++)
+        *field++ = tr_str_c(options->where[i].field);
+    for (uint32_t i = 0; i < options->group_by_count; i++)
+        *field++ = tr_str_c(options->group_by[i]);
+    if (options->time_field)
+        *field++ = tr_str_c(options->time_field);
+    for (uint32_t i = 0; i < options->measures_count; i++)
+        *field++ = tr_str_c(options->measures[i].field);
+    options->fields_count = (uint32_t)(field - options->fields);
+    return TR_OK;
+}
+
 /* ---- the fingerprint ---- */
 
 static void add_text(tr_text *out, const char *text)
@@ -296,7 +320,8 @@ static bool take_fingerprint(const struct options *options, uint64_t *ret_finger
 tr_status settings_load(tr_self *self, const tr_config *config, tr_error *error)
 {
     static tr_status (*const parts[])(const struct loader *) = {
-        load_measures, load_groups, load_time, load_where, load_quantiles, load_publish};
+        load_measures,  load_groups,  load_time,  load_where,
+        load_quantiles, load_publish, load_fields};
     struct loader it = {
         .host = self->host, .config = config, .error = error, .options = &self->options};
     tr_status status = tr_bind(self->host, config, stats_options, OPTIONS_COUNT, &self->options,
@@ -327,6 +352,8 @@ void settings_free(struct options *options)
     free(options->measures);
     free(options->where);
     free(options->quantiles);
+    free(options->fields);
+    free(options->found);
     free(options->own_db);
     free_texts(options->group_by, options->group_by_count);
     tr_unbind(time_options, TIME_OPTIONS, options);

@@ -96,6 +96,10 @@ struct options {
     uint32_t measures_count, where_count, group_by_count, quantiles_count;
     char *time_field, *time_bucket;
     struct bucket bucket;
+    /* Paths of where, group_by, time (if there is one) and stats, one behind the other, and
+     * what is there in the document in hand. */
+    tr_str *fields, *found;
+    uint32_t fields_count;
     int64_t max_groups, max_values, top;
 
     char *url, *document, *file;

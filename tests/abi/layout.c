@@ -210,7 +210,8 @@ AT(tr_json, string, 96, 8);
 AT(tr_json, number, 104, 8);
 AT(tr_json, from_config, 112, 8);
 AT(tr_json, dump, 120, 8);
-SIZE(tr_json, 128);
+AT(tr_json, find_all, 128, 8);
+SIZE(tr_json, 136);
 
 /* <tailrace/ext/position.h> */
 AT(tr_begin, size, 0, 4);

@@ -72,6 +72,10 @@ typedef struct tr_json {
 
     /* The text of a value, compact. The same rule for cap as decode().                [any] */
     tr_status (*dump)(const tr_json_value *value, char *buf, size_t cap, size_t *ret_len);
+
+    /* As find() for several paths, the members of the object walked once for all of them:
+     * ret_raws[i] is what is at paths[i], or empty. Since ABI 1.2.                   [any] */
+    void (*find_all)(tr_str json, const tr_str *paths, uint32_t count, tr_str *ret_raws);
 } tr_json;
 
 #ifdef __cplusplus
