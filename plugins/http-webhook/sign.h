@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 enum {
-    DIGEST_SIZE = 16, /* of 32 bytes                                                       */
+    DIGEST_SIZE = 16, /* of 64 bytes                                                       */
     DIGEST_HEX = 2 * DIGEST_SIZE,
     SIGNATURE_MAX = 2 + 20 + 4 + 64 + 1 /* "t=…,v1=…"                                      */
 };
@@ -20,7 +20,7 @@ struct digest {
     unsigned char bytes[DIGEST_SIZE];
 };
 
-/* SHA-512/256 of texts, each with its length: no two lists of texts are taken for one. */
+/* BLAKE2b of texts, each with its length: no two lists of texts are taken for one. */
 struct hasher;
 struct hasher *hasher_new(void); /* NULL: no memory                                        */
 void hasher_free(struct hasher *hasher);
