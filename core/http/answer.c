@@ -176,6 +176,16 @@ size_t http_take_head(char *line, size_t size, size_t count, void *data)
     return slot->call ? len : 0;
 }
 
+bool http_take_whole_head(struct http_slot *slot, int status)
+{
+    if (!slot->call)
+        return false;
+    slot->heard_ms = loop_now(slot->pool->http->loop);
+    slot->status = status;
+    head_is_whole(slot);
+    return slot->call != NULL;
+}
+
 /* ---- the body ---- */
 
 static size_t keep(struct http_slot *slot, const char *bytes, size_t len)

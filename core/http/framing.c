@@ -7,19 +7,30 @@
 
 #include <strings.h>
 
-enum { LINES_MAX = 256 * 1024 };
+enum { LINES_MAX = 256 * 1024, HEAD_MAX = 4096 /* that is remembered */ };
+
+/* Takes over all but what it owns and borrows. */
+static void become(struct http_framing *framing, struct http_framing other)
+{
+    other.line = framing->line;
+    other.memory = framing->memory;
+    *framing = other;
+}
 
 void http_framing_reset(struct http_framing *framing, bool to_head)
 {
-    struct buf line = framing->line;
-
-    buf_clear(&line);
-    *framing = (struct http_framing){.to_head = to_head, .line = line};
+    buf_clear(&framing->line);
+    become(framing, (struct http_framing){.to_head = to_head});
 }
 
 void http_framing_fini(struct http_framing *framing)
 {
     buf_fini(&framing->line);
+}
+
+void http_framing_memory_fini(struct http_framing_memory *memory)
+{
+    buf_fini(&memory->head);
 }
 
 bool http_framing_end(struct http_framing *framing)
@@ -163,10 +174,9 @@ static int end_head(struct http_framing *framing)
     if (bodyless && framing->left > 0)
         take_doubt(framing);
     if (status < 200) { /* 100 Continue and its like: the answer follows                   */
-        *framing = (struct http_framing){.to_head = framing->to_head,
-                                         .doubt = framing->doubt,
-                                         .lines_bytes = framing->lines_bytes,
-                                         .line = framing->line};
+        become(framing, (struct http_framing){.to_head = framing->to_head,
+                                              .doubt = framing->doubt,
+                                              .lines_bytes = framing->lines_bytes});
         return 0;
     }
     framing->keep = !framing->doubt && (!framing->old || framing->asks_keep);
@@ -272,6 +282,38 @@ static int cut_line(struct http_framing *framing, const struct http_framing_sink
     return rc;
 }
 
+/* ---- heads that came before ---- */
+
+/* The same bytes make the same of a framing in which nothing came yet. */
+static bool is_fresh(const struct http_framing *framing)
+{
+    return framing->state == FRAMING_HEAD && framing->lines_bytes == 0;
+}
+
+static int recall(struct http_framing *framing, const struct http_framing_sink *sink,
+                  void *data, tr_str bytes, size_t *ret_used)
+{
+    const struct http_framing_memory *memory = framing->memory;
+    tr_str head = buf_str(&memory->head);
+
+    if (head.len == 0 || memory->after.to_head != framing->to_head || !str_starts(bytes, head))
+        return 0;
+    become(framing, memory->after);
+    *ret_used = head.len;
+    return sink->head(str_n(bytes.ptr, head.len), framing->status, data) ? 0 : FRAMING_STOPPED;
+}
+
+static void remember(struct http_framing *framing, tr_str head)
+{
+    struct http_framing_memory *memory = framing->memory;
+
+    buf_clear(&memory->head);
+    if (head.len > HEAD_MAX)
+        return;
+    buf_add_str(&memory->head, head);
+    become(&memory->after, *framing);
+}
+
 /* ---- the body ---- */
 
 static int cut_body(struct http_framing *framing, const struct http_framing_sink *sink,
@@ -292,9 +334,13 @@ static int cut_body(struct http_framing *framing, const struct http_framing_sink
 int http_framing_take(struct http_framing *framing, const struct http_framing_sink *sink,
                       void *data, char *bytes, size_t len, size_t *ret_used)
 {
+    bool first = framing->memory && is_fresh(framing); /* the head that begins here         */
     size_t at = 0;
     int rc = 0;
 
+    if (first)
+        rc = recall(framing, sink, data, str_n(bytes, len), &at);
+    first = first && at == 0;
     while (rc == 0 && at < len && framing->state != FRAMING_WHOLE) {
         bool body = framing->state == FRAMING_LENGTH || framing->state == FRAMING_TO_CLOSE ||
                     framing->state == FRAMING_CHUNK;
@@ -302,6 +348,9 @@ int http_framing_take(struct http_framing *framing, const struct http_framing_si
 
         rc = (body ? cut_body : cut_line)(framing, sink, data, bytes + at, len - at, &used);
         at += used;
+        if (first && framing->state != FRAMING_HEAD && rc == 0)
+            remember(framing, str_n(bytes, at));
+        first = first && framing->state == FRAMING_HEAD && framing->status != 0;
     }
     *ret_used = at;
     return rc;

@@ -16,11 +16,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Who gets what was cut. Fewer bytes taken than given stops it. */
+/* Who gets what was cut. Fewer bytes taken than given, or false, stops it. */
 struct http_framing_sink {
     size_t (*line)(char *line, size_t size, size_t count, void *data); /* with its line end */
+    /* All lines of a head, the blank one too, where it is remembered; never of a 1xx. */
+    bool (*head)(tr_str head, int status, void *data);
     size_t (*body)(char *bytes, size_t size, size_t count, void *data);
 };
+
+struct http_framing_memory;
 
 struct http_framing {
     enum http_framing_state {
@@ -42,7 +46,18 @@ struct http_framing {
     uint64_t left;
     size_t lines_bytes; /* of all lines since the last chunk: they have a bound             */
     struct buf line;    /* the begin of one whose end has not come                          */
+    struct http_framing_memory *memory; /* borrowed; NULL: none                            */
 };
+
+/* The last head that came in one piece, and what was made of it: a server says the same again
+ * and again, but for the date. Storage of the caller, for any number of connections; a zeroed
+ * one is empty. */
+struct http_framing_memory {
+    struct buf head;
+    struct http_framing after;
+};
+
+void http_framing_memory_fini(struct http_framing_memory *memory);
 
 /* Ready for the next answer; a zeroed one is ready too. */
 void http_framing_reset(struct http_framing *framing, bool to_head);

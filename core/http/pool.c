@@ -152,6 +152,7 @@ void http_pool_free(struct http_pool *pool)
     while ((link = list_pop(&pool->idle)))
         http_slot_free(list_entry(link, struct http_slot, link));
     http_wires_fini(pool);
+    http_framing_memory_fini(&pool->heads);
     curl_multi_cleanup(pool->multi);
     curl_share_cleanup(pool->share);
     loop_clear_timer(pool->http->loop, &pool->timer);

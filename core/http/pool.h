@@ -20,6 +20,7 @@
 #define HTTP_POOL_H
 
 #include "http/client.h"
+#include "http/framing.h"
 #include "http/url.h"
 
 #include <curl/curl.h>
@@ -85,6 +86,7 @@ struct http_pool {
     struct list ended;      /* slots to be cleared away, by later_link                    */
     struct list resumed;    /* slots to be read again, by later_link                      */
     struct list wires;      /* idle ones, the last used first                             */
+    struct http_framing_memory heads; /* of answers on wires                               */
     uint32_t wires_idle;
     uint32_t running, queued;
     struct http_stats stats;
@@ -214,6 +216,8 @@ void http_slot_rewind(struct http_slot *slot);
 /* ---- answer.c ---- */
 
 size_t http_take_head(char *line, size_t size, size_t count, void *slot);
+/* All of one, that of the answer. False: the call is over. */
+bool http_take_whole_head(struct http_slot *slot, int status);
 size_t http_take_body(char *bytes, size_t size, size_t count, void *slot);
 
 /* Sees to it that the timer fires at the nearest deadline, or before. */

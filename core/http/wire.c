@@ -14,7 +14,6 @@
 #include "http/wire.h"
 
 #include "base/mem.h"
-#include "http/framing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -213,7 +212,20 @@ static size_t take_line(char *line, size_t size, size_t count, void *data)
     return http_take_head(line, size, count, slot);
 }
 
-static const struct http_framing_sink sink = {.line = take_line, .body = http_take_body};
+static bool take_head(tr_str head, int status, void *data)
+{
+    struct http_slot *slot = data;
+
+    buf_clear(&slot->head);
+    buf_add_str(&slot->head, head);
+    return http_take_whole_head(slot, status);
+}
+
+static const struct http_framing_sink sink = {
+    .line = take_line,
+    .head = take_head,
+    .body = http_take_body,
+};
 
 /* The answer is there, or what came of it is all there will be. */
 static void wire_over(struct http_wire *wire, bool keep, CURLcode code)
@@ -326,6 +338,7 @@ bool http_wire_adopt(struct http_slot *slot)
     wire->pool = pool;
     wire->origin = str_n(str_dup(str_n(slot->url.ptr, slot->origin_len)), slot->origin_len);
     wire->watch = (struct watch){.fd = fd, .ready = wire_ready};
+    wire->framing.memory = &pool->heads;
     put_under(wire, slot);
     if (loop_watch(pool->http->loop, &wire->watch, EPOLLIN, NULL) < 0) {
         wire_close(wire);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as what a server sends. However a read cuts them, the same is made of them, and
- * nothing behind the end matters. And of an answer after which the connection is kept, another
- * reader, one that knows no more than the strictest form, finds the same end.
+ * nothing behind the end matters, and no more does whether its head is remembered. And of an
+ * answer after which the connection is kept, another reader, one that knows no more than the
+ * strictest form, finds the same end.
  */
 #include "http/framing.h"
 
@@ -34,6 +35,13 @@ static size_t see_line(char *line, size_t size, size_t count, void *data)
     return size * count;
 }
 
+static bool see_head(tr_str head, int status, void *data)
+{
+    MUST(head.len > 0 && head.ptr[head.len - 1] == '\n' && status >= 200);
+    buf_add_str(&((struct seen *)data)->lines, head);
+    return true;
+}
+
 static size_t see_body(char *bytes, size_t size, size_t count, void *data)
 {
     MUST(size * count > 0);
@@ -41,12 +49,14 @@ static size_t see_body(char *bytes, size_t size, size_t count, void *data)
     return size * count;
 }
 
-static const struct http_framing_sink sink = {.line = see_line, .body = see_body};
+static const struct http_framing_sink sink = {
+    .line = see_line, .head = see_head, .body = see_body};
 
 /* Pieces of 1 to `most` bytes, each in memory of its own, so that a byte too far is seen. */
-static struct seen read_all(const uint8_t *data, size_t size, bool to_head, size_t most)
+static struct seen read_all(const uint8_t *data, size_t size, bool to_head, size_t most,
+                            struct http_framing_memory *memory)
 {
-    struct http_framing framing = {0};
+    struct http_framing framing = {.memory = memory};
     struct seen seen = {0};
     unsigned dice = (unsigned)size;
 
@@ -165,14 +175,17 @@ static size_t strict_end(tr_str all, bool to_head)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     for (int head = 0; head < 2; head++) {
-        struct seen whole = read_all(data, size, head, SIZE_MAX);
+        struct http_framing_memory memory = {0};
+        struct seen whole = read_all(data, size, head, SIZE_MAX, &memory);
 
-        must_agree(&whole, read_all(data, size, head, 1));
-        must_agree(&whole, read_all(data, size, head, 7));
-        must_agree(&whole, read_all(data, whole.used, head, SIZE_MAX));
+        must_agree(&whole, read_all(data, size, head, SIZE_MAX, &memory));
+        must_agree(&whole, read_all(data, size, head, 1, NULL));
+        must_agree(&whole, read_all(data, size, head, 7, &memory));
+        must_agree(&whole, read_all(data, whole.used, head, SIZE_MAX, NULL));
         if (whole.rc == 0 && whole.state == FRAMING_WHOLE && whole.keep)
             MUST(strict_end(str_n((const char *)data, whole.used), head) == whole.used);
         seen_fini(&whole);
+        http_framing_memory_fini(&memory);
     }
     return 0;
 }

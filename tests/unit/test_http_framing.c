@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 struct seen {
-    int lines;
+    int lines, heads;
     size_t take_most; /* of a body; 0: all                                                 */
     struct buf body;
 };
@@ -25,6 +25,15 @@ static size_t see_line(char *line, size_t size, size_t count, void *data)
     return size * count;
 }
 
+static bool see_head(tr_str head, int status, void *data)
+{
+    struct seen *seen = data;
+
+    assert_true(status >= 200 && str_ends(head, STR("\n\r\n")));
+    seen->heads++;
+    return true;
+}
+
 static size_t see_body(char *bytes, size_t size, size_t count, void *data)
 {
     struct seen *seen = data;
@@ -33,7 +42,8 @@ static size_t see_body(char *bytes, size_t size, size_t count, void *data)
     return seen->take_most && seen->body.len > seen->take_most ? 0 : size * count;
 }
 
-static const struct http_framing_sink sink = {.line = see_line, .body = see_body};
+static const struct http_framing_sink sink = {
+    .line = see_line, .head = see_head, .body = see_body};
 
 /* Feeds `answer` in pieces of `step` bytes; returns what is left over, or the error. */
 static long feed(struct http_framing *framing, struct seen *seen, const char *answer,
@@ -295,6 +305,88 @@ static void an_end_before_its_time_is_no_whole_answer(void **state)
     }
 }
 
+/* ---- what is remembered ---- */
+
+/* How often a head was known, of two answers that are cut into pieces of `step` bytes. */
+static int known_heads(const char *first, const char *second, size_t step,
+                       struct http_framing *ret_framing)
+{
+    struct http_framing_memory memory = {0};
+    struct http_framing framing = {.memory = &memory};
+    struct seen seen = {0};
+
+    assert_true(feed(&framing, &seen, first, strlen(first)) >= 0);
+    http_framing_reset(&framing, false);
+    assert_true(feed(&framing, &seen, second, step) >= 0);
+    buf_fini(&seen.body);
+    buf_fini(&framing.line);
+    *ret_framing = framing;
+    http_framing_memory_fini(&memory);
+    return seen.heads;
+}
+
+static void a_head_that_came_before_means_the_same_again(void **state)
+{
+    static const char *const all[] = {
+        "HTTP/1.1 204 None\r\nServer: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\nX: y\r\n\r\n!",
+        "HTTP/1.0 503 No\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nno",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\nto the end",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct http_framing known, new;
+
+        assert_int_equal(known_heads(all[i], all[i], strlen(all[i]), &known), 1);
+        assert_int_equal(known_heads("HTTP/1.1 200 OK\r\n\r\n", all[i], 7, &new), 0);
+        assert_int_equal(known.state, new.state);
+        assert_int_equal(known.status, new.status);
+        assert_int_equal(known.keep, new.keep);
+        assert_int_equal(known.left, new.left);
+    }
+}
+
+static void another_head_is_read_as_a_new_one(void **state)
+{
+    static const char known[] = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!";
+    static const char *const others[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n!!",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n!",
+        "HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!",
+    };
+    struct http_framing framing;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_int_equal(known_heads(known, others[i], strlen(others[i]), &framing), 0);
+    assert_int_equal(known_heads(others[2], known, strlen(known), &framing), 0);
+    assert_int_equal(known_heads(known, others[1], strlen(others[1]), &framing), 0);
+    assert_false(framing.keep);
+    assert_int_equal(known_heads(known, known, 10, &framing), 0); /* it came in pieces       */
+}
+
+static void an_answer_to_head_is_not_taken_for_one_with_a_body(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: x\r\n\r\n";
+    struct http_framing_memory memory = {0};
+    struct http_framing framing = {.memory = &memory};
+    struct seen seen = {0};
+
+    (void)state;
+    http_framing_reset(&framing, true);
+    assert_int_equal(feed(&framing, &seen, answer, sizeof(answer)), 0);
+    assert_int_equal(framing.state, FRAMING_WHOLE);
+    http_framing_reset(&framing, false);
+    assert_int_equal(feed(&framing, &seen, answer, sizeof(answer)), 0);
+    assert_int_equal(framing.state, FRAMING_TO_CLOSE);
+    assert_int_equal(seen.heads, 0);
+    http_framing_fini(&framing);
+    http_framing_memory_fini(&memory);
+}
+
 static void whoever_gets_the_body_may_stop_it(void **state)
 {
     struct http_framing framing = {0};
@@ -317,6 +409,9 @@ int main(void)
         cmocka_unit_test(a_head_without_end_is_refused),
         cmocka_unit_test(many_small_chunks_are_no_long_head),
         cmocka_unit_test(an_end_before_its_time_is_no_whole_answer),
+        cmocka_unit_test(a_head_that_came_before_means_the_same_again),
+        cmocka_unit_test(another_head_is_read_as_a_new_one),
+        cmocka_unit_test(an_answer_to_head_is_not_taken_for_one_with_a_body),
         cmocka_unit_test(whoever_gets_the_body_may_stop_it),
     };
 
