@@ -241,13 +241,14 @@ static void enqueue(struct http_pool *pool, struct http_call *call, bool first)
 
 int http_start(struct http_pool *pool, struct http_call *call, struct error *error)
 {
-    int rc = http_check_call(call, error);
+    int rc;
 
+    call->bits &= HTTP_CALL_UNSIGNED | HTTP_CALL_AHEAD;
+    rc = http_check_call(&pool->judged, call, error);
     if (rc == 0)
         rc = http_target_find(pool, call->url, error);
     if (rc < 0)
         return rc;
-    call->bits &= HTTP_CALL_UNSIGNED | HTTP_CALL_AHEAD;
     enqueue(pool, call, call->bits & HTTP_CALL_AHEAD);
     http_pool_pump(pool);
     return 0;

@@ -158,6 +158,7 @@ void http_pool_free(struct http_pool *pool)
     loop_clear_timer(pool->http->loop, &pool->timer);
     loop_clear_timer(pool->http->loop, &pool->later);
     http_target_fini(&pool->target);
+    buf_fini(&pool->judged.names);
     free(pool->ca_file);
     free(pool->proxy);
     free(pool);

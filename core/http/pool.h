@@ -39,6 +39,14 @@ struct http {
 
 /* Headers that stand for themselves where a call has none of that name. */
 enum { HTTP_HOST, HTTP_USER_AGENT, HTTP_ACCEPT, HTTP_AUTHORIZATION, HTTP_OWN_LINES };
+extern const tr_str http_own_names[HTTP_OWN_LINES];
+
+/* The names of a call's headers, found to be good: most calls have those of the one before. */
+struct http_judged {
+    struct buf names; /* each with a NUL; without memory: none was judged                   */
+    size_t count;
+    unsigned own; /* bits of such a call                                                   */
+};
 
 /* What was found out about the part of a URL up to its path: calls of a pool mostly have the
  * same, so that only the first one parses. */
@@ -78,6 +86,7 @@ struct http_pool {
     uint32_t connect_timeout_ms, max_connections, max_redirects;
 
     struct http_target target;
+    struct http_judged judged;
     struct http_signer *signer;
     struct timer timer;     /* libcurl's                                                  */
     struct timer later;     /* for what must not happen where it is asked for             */
@@ -102,6 +111,8 @@ enum {
     HTTP_CALL_AHEAD = 1 << 4,   /* passes the queue: others that are under way wait for it */
     HTTP_CALL_REPEATED = 1 << 5 /* met the end of a kept connection once                   */
 };
+/* And, for each of our own headers: the call has one in its place. */
+#define HTTP_CALL_OWN(which) (1u << (8 + (which)))
 
 enum http_method { METHOD_UNSET, METHOD_GET, METHOD_HEAD, METHOD_BODY };
 
@@ -244,8 +255,8 @@ bool http_host_is_refused(const struct http_pool *pool, const char *host);
 
 /* ---- check.c ---- */
 
-/* What http_start() refuses. */
-int http_check_call(const struct http_call *call, struct error *error);
+/* What http_start() refuses; sets bits of the call. */
+int http_check_call(struct http_judged *judged, struct http_call *call, struct error *error);
 bool http_name_is(tr_str name, tr_str other);
 
 /* ---- fault.c ---- */

@@ -23,66 +23,78 @@ bool http_wire_fits(const struct http_slot *slot)
            str_is_ascii(buf_str(&slot->url));
 }
 
-static void add_line(struct buf *lines, tr_str name, tr_str value)
+/* ---- the head: its room is made once, for it is made for every request ---- */
+
+static char *put(char *at, const void *bytes, size_t len)
 {
-    buf_add_str(lines, name);
-    buf_add(lines, ": ", value.len > 0 ? 2 : 1);
-    buf_add_str(lines, value);
-    buf_add(lines, "\r\n", 2);
+    return len > 0 ? (char *)memcpy(at, bytes, len) + len : at;
 }
 
-static bool has_header(const struct http_call *call, tr_str name)
+static char *put_str(char *at, tr_str s)
 {
-    for (size_t i = 0; i < call->headers_count; i++)
-        if (http_name_is(call->headers[i].name, name))
-            return true;
-    return false;
+    return put(at, s.ptr, s.len);
+}
+
+static char *put_line(char *at, tr_str name, tr_str value)
+{
+    at = put_str(at, name);
+    at = put(at, ": ", value.len > 0 ? 2 : 1);
+    at = put_str(at, value);
+    return put(at, "\r\n", 2);
 }
 
 /* Those that stand for themselves where the call has none, and the call's. */
-static void add_headers(struct buf *lines, const struct http_call *call,
-                        const struct http_target *target)
+static char *put_headers(char *at, const struct http_call *call,
+                         const struct http_target *target)
 {
-    static const tr_str names[HTTP_OWN_LINES] = {
-        [HTTP_HOST] = {"Host", 4},
-        [HTTP_USER_AGENT] = {"User-Agent", 10},
-        [HTTP_ACCEPT] = {"Accept", 6},
-        [HTTP_AUTHORIZATION] = {"Authorization", 13},
-    };
-
     for (size_t k = 0; k < HTTP_OWN_LINES; k++)
-        if (!has_header(call, names[k]))
-            buf_add(lines, target->lines[k].ptr, target->lines[k].len);
+        if (!(call->bits & HTTP_CALL_OWN(k)))
+            at = put(at, target->lines[k].ptr, target->lines[k].len);
     for (size_t i = 0; i < call->headers_count; i++)
-        add_line(lines, call->headers[i].name, call->headers[i].value);
+        at = put_line(at, call->headers[i].name, call->headers[i].value);
+    return at;
 }
 
-static void add_length(struct buf *lines, size_t length)
+/* Bytes that are no less than the head has. */
+static size_t measure(const struct http_call *call, const struct http_target *target,
+                      tr_str verb, tr_str path)
 {
-    char digits[STR_NUMBER];
+    size_t size = verb.len + path.len + sizeof("  HTTP/1.1\r\nContent-Length: \r\n\r\n") +
+                  STR_NUMBER;
 
-    add_line(lines, STR("Content-Length"), str_of_number(length, digits));
+    for (size_t k = 0; k < HTTP_OWN_LINES; k++)
+        size += target->lines[k].len;
+    for (size_t i = 0; i < call->headers_count; i++)
+        size += call->headers[i].name.len + call->headers[i].value.len + sizeof(": \r\n");
+    return size;
 }
 
 void http_wire_compose(struct http_slot *slot, const struct http_target *target)
 {
     struct buf *lines = &slot->lines;
-    const char *verb;
-    bool has_body = http_slot_verb(slot, &verb);
+    const struct http_call *call = slot->call;
+    tr_str path = str_from(buf_str(&slot->url), slot->origin_len), verb, joined = {0};
+    char digits[STR_NUMBER], *at;
+    const char *word;
+    bool has_body = http_slot_verb(slot, &word);
 
-    buf_clear(lines);
-    buf_add_c(lines, verb);
-    buf_add_char(lines, ' ');
-    buf_add_str(lines, str_from(buf_str(&slot->url), slot->origin_len));
-    buf_add_c(lines, " HTTP/1.1\r\n");
-    add_headers(lines, slot->call, target);
-    slot->payload = has_body ? slot->call->body : STR("");
-    if (has_body)
-        add_length(lines, slot->payload.len);
-    buf_add(lines, "\r\n", 2);
+    verb = str_c(word);
+    slot->payload = has_body ? call->body : STR("");
     if (slot->payload.len <= JOINED_MAX) {
-        buf_add_str(lines, slot->payload);
+        joined = slot->payload;
         slot->payload = STR("");
     }
-    slot->to_head = strcmp(verb, "HEAD") == 0;
+    buf_clear(lines);
+    at = buf_reserve(lines, measure(call, target, verb, path) + joined.len);
+    at = put_str(at, verb);
+    at = put(at, " ", 1);
+    at = put_str(at, path);
+    at = put_str(at, STR(" HTTP/1.1\r\n"));
+    at = put_headers(at, call, target);
+    if (has_body)
+        at = put_line(at, STR("Content-Length"), str_of_number(call->body.len, digits));
+    at = put(at, "\r\n", 2);
+    at = put_str(at, joined);
+    lines->len = (size_t)(at - lines->ptr);
+    slot->to_head = str_eq(verb, STR("HEAD"));
 }
