@@ -5,7 +5,6 @@
  * until the outcome is known; so a retry is nothing but sending the head of the queue again,
  * and what comes behind it waits.
  */
-#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -181,17 +180,17 @@ static uint32_t batch_count(const struct lane *lane)
 static struct batch *make_batch(struct lane *lane, uint32_t count)
 {
     struct cursor *cursor = lane->cursor;
-    struct batch *batch = mem_zero(1, sizeof(*batch) + count * sizeof(tr_change));
+    struct batch *batch = mem_alloc(sizeof(*batch) + count * sizeof(tr_change));
     struct item *item = lane->head;
-    int64_t now = clock_wall_ms();
 
     batch->lane = lane;
     batch->count = count;
+    batch->sent_ms = loop_now(cursor->binding->setup.loop);
     for (uint32_t i = 0; i < count; i++, item = item->lane_next) {
         batch->changes[i] = *item_change(item);
         batch->changes[i].attempt = ++item->attempts;
-        if (item->first_ms == 0)
-            item->first_ms = now;
+        if (item->attempts == 1)
+            item->first_ms = batch->sent_ms;
         if (item->ordinal > cursor->sent_ordinal)
             cursor->sent_ordinal = item->ordinal;
     }
@@ -222,7 +221,6 @@ bool lane_send(struct lane *lane)
     FAILPOINT("dispatch.sent");
     lane->sent = batch;
     lane->waited = false;
-    batch->sent_ms = loop_now(binding->setup.loop);
     span_want_quiet(lane, false);
     if (lane->cursor->replays && binding->kept)
         binding->replaying++;

@@ -37,7 +37,7 @@ struct item {
     uint32_t attempts; /* deliveries                                                       */
     uint32_t faults;   /* those that failed without the sink having said when to come back */
     int64_t ordinal;   /* of its row on the stream                                         */
-    int64_t first_ms;  /* wall clock of the first delivery                                 */
+    int64_t first_ms;  /* loop_now() of the first delivery, once there was one             */
     int64_t letter;    /* the dead letter that it is, on replay                            */
 };
 

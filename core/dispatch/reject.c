@@ -101,9 +101,11 @@ static void fill(struct letter_commit *letters, uint32_t i, struct item *item,
 {
     const tr_change *change = item_change(item);
     const struct stream_name *stream = &item->cursor->stream;
-    int64_t now = clock_wall_ms();
+    int64_t now = clock_wall_ms(), waited = 0;
     struct store_op *op = &letters->ops[i];
 
+    if (item->attempts > 0)
+        waited = loop_now(letters->binding->setup.loop) - item->first_ms;
     letters->items[i] = item;
     op->kind = item->letter ? STORE_FAIL_DEAD_LETTER : STORE_ADD_DEAD_LETTER;
     op->dead_letter = (struct store_dead_letter){
@@ -117,7 +119,7 @@ static void fill(struct letter_commit *letters, uint32_t i, struct item *item,
         .seq = change->seq,
         .error = arena_str(&letters->arena, str_c(message[0] ? message : "no reason given")),
         .attempts = item->attempts,
-        .first_ms = item->first_ms ? item->first_ms : now,
+        .first_ms = now - waited,
         .last_ms = now,
         .row = change->raw,
         .row_cut = (change->flags & FEED_ROW_CUT) != 0,

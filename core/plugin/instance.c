@@ -406,7 +406,6 @@ bool instance_submit(struct instance *instance, struct job *job)
 {
     job->instance = instance;
     job->batch.size = sizeof(job->batch);
-    job->batch.deadline_ms = clock_ms() + instance->setup.timeout_ms;
     job->items = NULL;
     job->undecided = false;
     job->moved = 0;
@@ -420,6 +419,7 @@ bool instance_submit(struct instance *instance, struct job *job)
     if (!tickets_open(&instance->tickets, job))
         return false;
     loop_set_timer(instance->setup.loop, &job->deadline, instance->setup.timeout_ms);
+    job->batch.deadline_ms = job->deadline.due_ms;
     instance_post(instance, &job->work);
     return true;
 }

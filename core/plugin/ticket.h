@@ -31,7 +31,6 @@ struct job {
     tr_status status;        /* TR_OK, TR_RETRY, TR_REJECT or TR_FATAL                      */
     uint32_t retry_after_ms; /* with TR_RETRY; 0: no wish                                   */
     int32_t *items;          /* one for each change, or NULL; job_fini() frees it           */
-    char message[256];
     const char **messages; /* beside items: one for each change, NULL where `message` speaks; or
                         NULL; job_fini() frees it                                           */
 
@@ -46,6 +45,7 @@ struct job {
     bool late;               /* the deadline has passed once                                  */
     uint64_t moved;          /* loop: bytes of its requests since the deadline was set        */
     bool running, settled;   /* process() has not returned; the outcome is there              */
+    char message[256];       /* last: of a batch that was taken only its begin is touched     */
 };
 
 void job_fini(struct job *job);
@@ -84,7 +84,8 @@ tr_status tickets_complete(struct tickets *tickets, tr_ticket ticket, const tr_o
 struct job *tickets_returned(struct tickets *tickets, struct job *job, tr_status status,
                              const tr_outcome *outcome, bool *ret_ignored);
 
-/* The job of an open ticket, or NULL. Loop thread, where it lives until the turn is over. */
+/* The job of an open ticket, or NULL; of 0 there is none. Loop thread, where it lives until the
+ * turn is over. */
 struct job *tickets_find(struct tickets *tickets, tr_ticket ticket);
 /* Calls back with the open job of a ticket, which is not closed meanwhile. Any thread. */
 tr_status tickets_with(struct tickets *tickets, tr_ticket ticket,
