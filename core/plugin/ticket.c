@@ -236,6 +236,8 @@ struct job *tickets_find(struct tickets *tickets, tr_ticket ticket)
 {
     struct job *job;
 
+    if (ticket == 0)
+        return NULL;
     pthread_mutex_lock(&tickets->lock);
     job = find(tickets, ticket);
     pthread_mutex_unlock(&tickets->lock);
