@@ -76,9 +76,7 @@ struct job *job_take(tr_self *self, const tr_batch *batch)
     }
     job->link = NULL;
     job->batch = batch;
-    job->enough_ms = (batch->deadline_ms - now_ms()) / 2;
-    if (job->enough_ms > self->options.timeout_ms)
-        job->enough_ms = self->options.timeout_ms;
+    job->enough_ms = -1;
     job->next = job->group = job->limit = 0;
     job->settled = job->rejected = 0;
     job->failed = false;
@@ -93,19 +91,28 @@ struct job *job_take(tr_self *self, const tr_batch *batch)
 
 /* ---- time ---- */
 
-uint32_t job_time_left(const struct job *job)
+/* For a request: at least a millisecond, which is as good as none. */
+static uint32_t clip(const struct job *job, int64_t left)
 {
-    int64_t left = job->batch->deadline_ms - now_ms();
     int64_t most = job->self->options.timeout_ms;
 
     return (uint32_t)(left < 1 ? 1 : left < most ? left : most);
+}
+
+uint32_t job_time_left(const struct job *job)
+{
+    return clip(job, job->batch->deadline_ms - now_ms());
 }
 
 /* A batch that got on in time gives back the rest before its deadline, rather than send a
  * request that has less time than it may need. */
 bool job_is_late(struct job *job)
 {
-    job->left_ms = job_time_left(job);
+    int64_t left = job->batch->deadline_ms - now_ms();
+
+    if (job->enough_ms < 0)
+        job->enough_ms = clip(job, left / 2);
+    job->left_ms = clip(job, left);
     if (atomic_load(&job->cancelled) == job->batch->ticket || job->left_ms <= 1)
         return true;
     return job->settled > 0 && job->left_ms < job->enough_ms;

@@ -71,7 +71,7 @@ struct job {
     uint32_t next, group; /* the first change without an outcome; how many are sent at once */
     uint32_t limit;       /* changes of a request while a refused group is halved           */
     uint32_t settled, rejected;
-    int64_t enough_ms; /* with less time left, no more is begun                            */
+    int64_t enough_ms; /* with less time left, no more is begun; -1: not yet known         */
     uint32_t left_ms;  /* as job_is_late() found it                                        */
     bool failed; /* the rest of the batch is to be sent again                              */
     uint32_t retry_after_ms;
