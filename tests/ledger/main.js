@@ -58,8 +58,8 @@ async function judge(stage, report) {
 
 /*
  * Options: kills, seed, databases, sinks (names; all), keep (the folders); plant, a bug; drill,
- * lives that all go one way instead of a schedule, with a webhook that takes `slowMs` for each
- * answer; minutes, at most; silent. Resolves to the report.
+ * lives that all go one way instead of a schedule, with a webhook of that `manner` (webhook.js);
+ * minutes, at most; silent. Resolves to the report.
  */
 async function main({
     kills,
@@ -87,7 +87,7 @@ async function main({
         databases,
         sinks,
         plant,
-        slowMs: drill && drill.slowMs,
+        manner: drill && drill.manner,
         seqInterval: drill ? 0 : rng.pick([0, 10]),
         pauseMs: drill ? 20 : 60,
     });

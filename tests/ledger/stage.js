@@ -89,8 +89,8 @@ const only = (rules) =>
     Object.fromEntries(Object.entries(rules).filter(([, rule]) => rule !== undefined));
 
 class Stage {
-    constructor({ seed, databases, sinks, seqInterval, pauseMs, plant, slowMs }) {
-        Object.assign(this, { seed, seqInterval, plant, slowMs, life: 0, quiet: false });
+    constructor({ seed, databases, sinks, seqInterval, pauseMs, plant, manner }) {
+        Object.assign(this, { seed, seqInterval, plant, manner, life: 0, quiet: false });
         this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-ledger-'));
         this.prefix = uniqueDb('ledger');
         this.dbs = Array.from(

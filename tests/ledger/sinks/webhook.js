@@ -7,6 +7,9 @@
  *   watch   posts only, by an expression which `endless` documents keep from an end, four lanes
  *
  * What was answered by 2xx counts as taken. All attempts at a change carry one Idempotency-Key.
+ *
+ * In a drill it may have another manner: `silent` never answers, so that all that was sent stays in
+ * flight; `well` takes everything at once but the poison, as it does for all when faults are over.
  */
 'use strict';
 
@@ -74,9 +77,11 @@ class Webhook {
         const isHook = req.path.startsWith('/hook');
         this.receiver.requests.length = 0; /* the books keep what matters */
         this.#compareKeys(req, change, isHook);
+        const manner = this.stage.quiet ? 'well' : this.stage.manner;
+        if (manner === 'silent') return { hang: true };
         if (isHook && !this.lenient && change.id.startsWith('poison')) return { status: 400 };
         const fate = this.rng.float();
-        if (this.stage.quiet || fate > 0.12) return this.#take(isHook, change);
+        if (manner === 'well' || fate > 0.12) return this.#take(isHook, change);
         if (fate > 0.08)
             return { ...this.#take(isHook, change), delayMs: this.rng.int(1, 150) };
         return fate > 0.02 ? { status: 503 } : { close: true };
@@ -84,7 +89,7 @@ class Webhook {
 
     #take(isHook, { db, id, doc }) {
         (isHook ? this.hook : this.watch).take({ db, id, doc });
-        return { status: 200, delayMs: this.stage.quiet ? 0 : this.stage.slowMs };
+        return { status: 200 };
     }
 
     #compareKeys(req, { db, id, rev }, isHook) {
