@@ -92,7 +92,7 @@ static void must_agree(const struct seen *whole, struct seen other)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tr_str answer = str_n((const char *)data, size);
-    size_t step = size / 64 + 1;
+    size_t step = size / 512 + 1;
 
     for (int hold = 0; hold < 2; hold++) {
         struct seen whole = read_all(answer, SIZE_MAX, hold);
