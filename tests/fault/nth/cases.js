@@ -34,10 +34,11 @@ const WAYS = {
     'all threads': { kind: 'thread', times: 0 },
 };
 
-const unharmed = (words, fault) => runFaulty(words, { ...fault, kind: undefined });
+/* By the same build, in which nothing fails now. */
+const unharmed = (words, { build }) => runFaulty(words, {}, { build });
 
-async function json(scene, ...words) {
-    const run = await unharmed(scene.words(...words, '--json'));
+async function json(scene, before, ...words) {
+    const run = await unharmed(scene.words(...words, '--json'), before);
     return run.code === 0 ? JSON.parse(run.stdout) : { error: run.stderr };
 }
 
@@ -45,7 +46,7 @@ async function json(scene, ...words) {
 async function allArrives(scene, run) {
     const said = run.code === 0 && !run.stopped ? scene.missing() : [];
     if (said.length) return [`it says that all is done, and missing are: ${said.join(', ')}`];
-    const next = await unharmed(scene.words('run', '--once'));
+    const next = await unharmed(scene.words('run', '--once'), run);
     if (next.code !== 0)
         return [`the next run ends with ${next.code || next.signal}:\n${lastLines(next.stderr)}`];
     const lost = scene.missing();
@@ -53,19 +54,19 @@ async function allArrives(scene, run) {
 }
 
 /* A letter is gone only if the hook has what it was about. */
-async function lettersHold(scene) {
-    const { dead_letters: left, error } = await json(scene, 'dead-letter', 'list');
+async function lettersHold(scene, run) {
+    const { dead_letters: left, error } = await json(scene, run, 'dead-letter', 'list');
     if (error) return [`the dead letters cannot be listed: ${error}`];
     const kept = left.map((letter) => letter.doc_id);
     const lost = scene.ids.filter((id) => !kept.includes(id) && !scene.came.hook.includes(id));
     return lost.length ? [`neither dead letters nor delivered: ${lost.join(', ')}`] : [];
 }
 
-async function stateHolds(scene) {
-    const { checkpoints, error } = await json(scene, 'checkpoint', 'list');
+async function stateHolds(scene, run) {
+    const { checkpoints, error } = await json(scene, run, 'checkpoint', 'list');
     if (error) return [`the checkpoints cannot be listed: ${error}`];
     const short = checkpoints.length === 3 ? [] : [`${checkpoints.length} of 3 checkpoints`];
-    return [...short, ...(await lettersHold(scene))];
+    return [...short, ...(await lettersHold(scene, run))];
 }
 
 /* The databases differ in one document: to say that they are the same would be a lie. */

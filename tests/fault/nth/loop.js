@@ -2,8 +2,10 @@
 /*
  * The loop: the first operation fails, the second, … until a run is clean.
  *
- *   const sum = await loop(scene, test, way, { tell });              every n
+ *   const sum = await loop(scenes, test, way, { tell });             every n
  *   const sum = await sample(scene, test, way, 5, { rng, tell });    five of them, spread
+ *
+ * There is a run at once in each of the scenes.
  *
  * Both resolve to {seen, runs, fine, refused, bad}: operations of that kind in a run, runs, those
  * that ended with success and with an error in order, and complaints, each a text to read.
@@ -66,11 +68,19 @@ class Sum {
     }
 }
 
-/* Threads come in another order each time, so that one clean run may be chance; two are the end. */
-async function loop(scene, test, way, { tell, stride = way.stride || 1, from = 1 } = {}) {
+/* Threads come in another order each time, so that one clean run may be chance; the end is when
+ * each scene had one, and another. */
+async function loop(scenes, test, way, { tell, stride = way.stride || 1, from = 1 } = {}) {
     const sum = new Sum(test, way, tell);
-    for (let n = from, clean = 0; clean < 2; n += stride)
-        clean = sum.add(n, await once(scene, test, way, n)) ? 0 : clean + 1;
+    let [next, clean] = [from, 0];
+    const run = async (scene) => {
+        while (clean <= scenes.length) {
+            const n = next;
+            next += stride;
+            clean = sum.add(n, await once(scene, test, way, n)) ? 0 : clean + 1;
+        }
+    };
+    await Promise.all(scenes.map(run));
     return sum;
 }
 

@@ -4,9 +4,9 @@
  *
  *   const run = await runFaulty(words, { kind: 'file', at: 17, times: 1 }, { build: 'plain' });
  *
- * The answer is {code, signal, stdout, stderr, seen, failed, first, hung, stopped}: `seen` counts
- * the operations by kind, `failed` those that failed, `first` names the first of these and where it
- * was called. A program that goes on for ever, as it should when a server stays away, is asked to
+ * The answer is {code, signal, stdout, stderr, seen, failed, first, hung, stopped, build}: `seen`
+ * counts the operations by kind, `failed` those that failed, `first` names the first of these and
+ * where it was called. A program that goes on for ever, as it should when a server stays away, is asked to
  * stop (`stopped`) after `patience` milliseconds; one that is still there after as much again and
  * ten seconds is killed (`hung`).
  *
@@ -115,7 +115,7 @@ async function runFaulty(words, fault, { build: name = 'tested', patience = 3000
     });
     clearTimeout(asked);
     clearTimeout(killed);
-    return { ...run, ...exit, ...takeReport(report) };
+    return { ...run, ...exit, ...takeReport(report), build: name };
 }
 
 /* The end of what was logged, as much of it as can be read. */
