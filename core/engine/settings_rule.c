@@ -32,12 +32,13 @@ static tr_str text(const struct rule_settings *rule, const char *path)
     return get(rule, path, 0, &value) ? value.s : STR("");
 }
 
-/* A text as the file has it: also of a rule in which something else is wrong. */
-static tr_str raw_text(const struct rule_settings *rule, tr_str name)
+/* A text as the file has it: also of a rule in which something else is wrong. NULL when there
+ * is none. */
+static const struct config_node *raw_text(const struct rule_settings *rule, tr_str name)
 {
     const struct config_node *node = config_member(rule->node, name);
 
-    return node && node->type == CONFIG_STRING ? node->text : STR("");
+    return node && node->type == CONFIG_STRING ? node : NULL;
 }
 
 /* ---- the source ---- */
@@ -45,17 +46,16 @@ static tr_str raw_text(const struct rule_settings *rule, tr_str name)
 static int find_source(struct settings *settings, struct rule_settings *rule,
                        struct diags *diags)
 {
-    const struct config_node *node = config_member(rule->node, STR("source"));
-    tr_str name = raw_text(rule, STR("source"));
+    const struct config_node *node = raw_text(rule, STR("source"));
     struct diag *diag;
 
-    if (name.len == 0)
+    if (!node)
         return ERR_CONFIG; /* the schema says so */
-    rule->source = settings_source(settings, name);
+    rule->source = settings_source(settings, node->text);
     if (rule->source)
         return 0;
     diag = diag_at(diags, DIAG_ERROR, node, "there is no source \"" STR_FMT "\"",
-                   STR_ARG(name));
+                   STR_ARG(node->text));
     diag_remedy(diags, diag,
                 settings->sources_count > 0
                     ? "name one of the group \"sources\", such as \"%s\""
@@ -241,13 +241,12 @@ static void take_binding(struct rule_settings *rule)
 static int load_plugin(struct settings *settings, struct rule_settings *rule,
                        struct diags *diags)
 {
-    const struct config_node *node = config_member(rule->node, STR("plugin"));
-    tr_str name = raw_text(rule, STR("plugin"));
+    const struct config_node *node = raw_text(rule, STR("plugin"));
     struct error error;
 
-    if (name.len == 0)
+    if (!node)
         return ERR_CONFIG; /* the schema says so */
-    if (plugin_load(name, settings->plugin_dirs, &rule->plugin, &error) < 0)
+    if (plugin_load(node->text, settings->plugin_dirs, &rule->plugin, &error) < 0)
         return diag_refuse(diags, node, "", "%s", error.text);
     if (rule->plugin->descriptor.process)
         return 0;

@@ -133,6 +133,13 @@ static void a_rule_must_say_where_from_what_and_where_to(void **state)
     MISTAKE(&site, 3, "databases");
     MISTAKE(&site, 3, "plugin");
     site_fini(&site);
+    site_init(&site);
+    refuse(&site, GOOD_SOURCE "rules: { r: { databases = \"^x$\";\n"
+                              "source = \"\";\n"
+                              "plugin = \"\"; }; };\n");
+    MISTAKE(&site, 3, "there is no source");
+    MISTAKE(&site, 4, "there is no plugin");
+    site_fini(&site);
 }
 
 static void a_mistake_in_a_rule_that_is_off_is_one_too(void **state)
