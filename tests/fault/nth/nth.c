@@ -270,15 +270,20 @@ int posix_memalign(void **ret_ptr, size_t alignment, size_t size)
     return 0;
 }
 
-/* Not left to glibc, which would be the caller of malloc() then. */
-#undef strdup
-char *strdup(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    void *copy = fails(ALLOC, "strdup", CALLER) ? no_memory() : __libc_malloc(size);
+/* Not left to glibc, which would be the caller of malloc() then. Older programs know it by
+ * another name too. */
+#define WRAP_STRDUP(name)                                                                      \
+    char *name(const char *text)                                                               \
+    {                                                                                          \
+        size_t size = strlen(text) + 1;                                                        \
+        void *copy = fails(ALLOC, "strdup", CALLER) ? no_memory() : __libc_malloc(size);       \
+                                                                                               \
+        return copy ? memcpy(copy, text, size) : NULL;                                         \
+    }
 
-    return copy ? memcpy(copy, text, size) : NULL;
-}
+#undef strdup
+WRAP_STRDUP(strdup)
+WRAP_STRDUP(__strdup)
 
 /* ---- files ---- */
 
