@@ -44,14 +44,24 @@ static int refuse(tr_str text, const char *why, struct error *error)
     return rc;
 }
 
-/* A part as a string of ours, or NULL when the URL has none. */
-static char *part(CURLU *handle, CURLUPart which, unsigned flags)
+static bool says_none(CURLUcode code)
+{
+    return code == CURLUE_NO_SCHEME || code == CURLUE_NO_HOST || code == CURLUE_NO_PORT ||
+           code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD || code == CURLUE_NO_QUERY;
+}
+
+/* A part as a string of ours, or NULL: the URL has none, or it cannot be had, and *why says why
+ * not. What cannot be had must not pass for none, as a password would. */
+static char *part(CURLU *handle, CURLUPart which, unsigned flags, const char **why)
 {
     char *text = NULL, *copy = NULL;
+    CURLUcode code = curl_url_get(handle, which, &text, flags);
 
-    if (curl_url_get(handle, which, &text, flags) == CURLUE_OK && text) {
+    if (code == CURLUE_OK && text) {
         copy = str_dup(str_c(text));
         explicit_bzero(text, strlen(text));
+    } else if (!says_none(code)) {
+        *why = curl_url_strerror(code);
     }
     curl_free(text);
     return copy;
@@ -76,21 +86,29 @@ static void make_origin(struct url *url)
     buf_fini(&out);
 }
 
+/* Why it is not to be used, or NULL. */
+static const char *judge(const struct url *url, const char *scheme, long port)
+{
+    if (!url->tls && (!scheme || strcasecmp(scheme, "http") != 0))
+        return "it does not begin with http:// or https://";
+    if (!url->host || !url->host[0])
+        return "it names no host";
+    if (port < 1 || port > 65535)
+        return "its port is not one of 1 to 65535";
+    return NULL;
+}
+
 static const char *take_apart(CURLU *handle, struct url *url)
 {
-    char *scheme = part(handle, CURLUPART_SCHEME, 0);
-    char *port = part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT);
     const char *why = NULL;
+    char *scheme = part(handle, CURLUPART_SCHEME, 0, &why);
+    char *port = part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT, &why);
     long number = port ? strtol(port, NULL, 10) : 0;
 
     url->tls = scheme && strcasecmp(scheme, "https") == 0;
-    url->host = part(handle, CURLUPART_HOST, 0);
-    if (!url->tls && (!scheme || strcasecmp(scheme, "http") != 0))
-        why = "it does not begin with http:// or https://";
-    else if (!url->host || !url->host[0])
-        why = "it names no host";
-    else if (number < 1 || number > 65535)
-        why = "its port is not one of 1 to 65535";
+    url->host = part(handle, CURLUPART_HOST, 0, &why);
+    if (!why)
+        why = judge(url, scheme, number);
     free(scheme);
     free(port);
     if (why)
@@ -102,12 +120,12 @@ static const char *take_apart(CURLU *handle, struct url *url)
     }
     lower(url->host);
     url->port = (uint16_t)number;
-    url->user = part(handle, CURLUPART_USER, CURLU_URLDECODE);
-    url->password = part(handle, CURLUPART_PASSWORD, CURLU_URLDECODE);
-    url->path = part(handle, CURLUPART_PATH, 0);
-    url->query = part(handle, CURLUPART_QUERY, 0);
+    url->user = part(handle, CURLUPART_USER, CURLU_URLDECODE, &why);
+    url->password = part(handle, CURLUPART_PASSWORD, CURLU_URLDECODE, &why);
+    url->path = part(handle, CURLUPART_PATH, 0, &why);
+    url->query = part(handle, CURLUPART_QUERY, 0, &why);
     make_origin(url);
-    return NULL;
+    return why;
 }
 
 /* libcurl takes one to three, others take them for something else. */
