@@ -72,9 +72,14 @@ static void take(struct scanner *scanner, size_t len)
     scanner->at += len;
 }
 
+static bool in_list(struct scanner *scanner)
+{
+    return top(scanner)->close != '}';
+}
+
 static bool wants_value(struct scanner *scanner)
 {
-    return scanner->last == '=' || top(scanner)->close != '}';
+    return scanner->last == '=' || in_list(scanner);
 }
 
 /* How far the comment at `at` goes; 0: there is none. */
@@ -103,6 +108,14 @@ static bool lacks_assignment(struct scanner *scanner)
     complain(scanner, scanner->name_line, "a \"=\" is missing behind \"" STR_FMT "\"",
              STR_ARG(scanner->name));
     return true;
+}
+
+/* An item begins in a list behind another one. libconfig would notice too, and would leave a
+ * text that it holds behind. */
+static void want_comma(struct scanner *scanner)
+{
+    if (in_list(scanner) && strchr("vs]})", scanner->last))
+        complain(scanner, scanner->line, "a comma is missing between two items of a list");
 }
 
 /* Complains of a text without its closing quote, and of what cannot stand in one. */
@@ -138,6 +151,8 @@ static void scan_string(struct scanner *scanner)
         diag = complain(scanner, line, "a text stands where a name is wanted");
         diag_remedy(scanner->diags, diag, "write names without quotes: name = value;");
     }
+    if (scanner->last != 's') /* two texts are one */
+        want_comma(scanner);
     take(scanner, len);
     scanner->last = 's';
 }
@@ -214,6 +229,10 @@ static void scan_punctuation(struct scanner *scanner)
         (void)lacks_assignment(scanner);
     if (scanner->last == '=' && strchr("=:;,})]", c))
         complain(scanner, scanner->line, "a value is missing behind the \"=\"");
+    if (in_list(scanner) && strchr("=:;", c))
+        complain(scanner, scanner->line, "\"%c\" cannot stand in a list", c);
+    if (strchr("{[(", c))
+        want_comma(scanner);
     switch (c) {
     case '=':
     case ':':
@@ -278,6 +297,7 @@ static void scan_word(struct scanner *scanner)
     struct diag *diag;
 
     if (wants_value(scanner)) {
+        want_comma(scanner);
         judge_value(scanner, word);
         scanner->last = 'v';
         return;

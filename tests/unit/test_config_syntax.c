@@ -147,6 +147,9 @@ static void signs_that_are_missing_or_too_many_are_named(void **state)
     write_file(place, "conf.d/j.conf", "a.b = 1;");
     write_file(place, "conf.d/k.conf", "a = 1;;\n");
     write_file(place, "conf.d/l.conf", "a = [1, \"b\"];\n");
+    write_file(place, "conf.d/m.conf", "a = [1,\n2 \"b\"];\n");
+    write_file(place, "conf.d/n.conf", "a = (\"b\" \"c\"\n { d = 1; } 5);\n");
+    write_file(place, "conf.d/o.conf", "a = [\"b\";];\n");
     assert_int_equal(load_main(place, ""), ERR_CONFIG);
     assert_said(place, "conf.d/a.conf:2: error: a \"=\" is missing behind \"rules\"");
     assert_said(place, "conf.d/b.conf:1: error: a value is missing behind the \"=\"");
@@ -160,6 +163,9 @@ static void signs_that_are_missing_or_too_many_are_named(void **state)
     assert_said(place, "conf.d/j.conf:1: error: \"a.b\" cannot be a name");
     assert_said(place, "conf.d/k.conf:1: error: syntax error");
     assert_said(place, "conf.d/l.conf:1: error: the items of a [ ] differ in type");
+    assert_said(place, "conf.d/m.conf:2: error: a comma is missing between two items");
+    assert_said(place, "conf.d/n.conf:2: error: a comma is missing between two items");
+    assert_said(place, "conf.d/o.conf:1: error: \";\" cannot stand in a list");
 }
 
 static void nesting_is_bounded(void **state)
