@@ -7,29 +7,7 @@
 'use strict';
 
 const { readCatalogue } = require('./catalogue');
-
-const WIDTHS = [3, 30, 26, 42, 42];
-
-function wrap(text, width) {
-    const lines = [''];
-    for (const word of String(text).split(' ')) {
-        const last = lines[lines.length - 1];
-        if (last && last.length + 1 + word.length > width) lines.push(word);
-        else lines[lines.length - 1] = last ? `${last} ${word}` : word;
-    }
-    return lines;
-}
-
-function printRow(cells) {
-    const columns = cells.map((cell, i) => cell.split('\n').flatMap((l) => wrap(l, WIDTHS[i])));
-    const height = Math.max(...columns.map((lines) => lines.length));
-    return Array.from({ length: height }, (_, y) =>
-        columns
-            .map((lines, i) => (lines[y] || '').padEnd(WIDTHS[i]))
-            .join('  ')
-            .trimEnd(),
-    ).join('\n');
-}
+const { HEADS, printRow } = require('./columns');
 
 class Tally {
     constructor() {
@@ -76,7 +54,7 @@ module.exports = async function* table(source) {
             of(Number(number)).said.push(rest);
     }
     const rows = readCatalogue().filter((row) => !process.env.ONLY || tallies.has(row.number));
-    yield `${printRow(['#', 'fault', 'injected by', 'expected', 'seen'])}\n`;
+    yield `${printRow(HEADS)}\n`;
     for (const row of rows)
         yield `${printRow([
             String(row.number),
