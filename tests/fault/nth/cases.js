@@ -70,16 +70,16 @@ async function stateHolds(scene, run) {
 }
 
 /* The databases differ in one document: to say that they are the same would be a lie. */
-const verdict = (scene, run) =>
+const verdict = async (scene, run) =>
     run.code === 0 || (run.code === 1 && JSON.parse(run.stdout).different !== 1)
         ? [`a wrong verdict: ${run.stdout}`]
         : [];
 
 /* No plugin of ours is damaged. */
-const honest = (scene, run) =>
+const honest = async (scene, run) =>
     /is cut short/.test(run.stderr) ? ['what cannot be read is told as damaged'] : [];
 
-const daemonHolds = (scene) => (scene.daemon.running ? [] : ['the daemon has ended']);
+const daemonHolds = async (scene) => (scene.daemon.running ? [] : ['the daemon has ended']);
 
 const LETTERS = { from: 'letters' };
 const CASES = [

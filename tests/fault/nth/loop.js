@@ -47,7 +47,8 @@ async function once(scene, test, way, n) {
     const { build, patience } = way;
     const run = await runFaulty(scene.words(...words), { ...way, at: n }, { build, patience });
     const complaints = complaintsAbout(run, test.codes || [0]);
-    if (!complaints.length && run.failed) complaints.push(...(await test.after(scene, run)));
+    if (!complaints.length && run.failed)
+        complaints.push(...(await test.after(scene, run).catch((err) => [err.message])));
     return { run, complaints };
 }
 

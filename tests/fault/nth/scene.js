@@ -37,6 +37,14 @@ function feed() {
     return rows(ROWS).map((r, i) => ({ ...r, doc: { ...r.doc, fill: fill(i + 1) } }));
 }
 
+function idIn(line, where) {
+    try {
+        return JSON.parse(line).id;
+    } catch {
+        throw new Error(`${where} is no row: ${line.slice(0, 80)}`);
+    }
+}
+
 class Scene {
     constructor(couch, hook) {
         Object.assign(this, { couch, hook, folders: 0 });
@@ -144,7 +152,7 @@ class Scene {
         if (!fs.existsSync(file)) return [];
         const lines = fs.readFileSync(file, 'utf8').split('\n');
         if (lines.pop() !== '') throw new Error(`${file} ends in the middle of a line`);
-        return lines.map((line) => JSON.parse(line).id);
+        return lines.map((line, i) => idIn(line, `${file}:${i + 1}`));
     }
 
     missing() {
