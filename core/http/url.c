@@ -93,6 +93,9 @@ static const char *judge(const struct url *url, const char *scheme, long port)
         return "it does not begin with http:// or https://";
     if (!url->host || !url->host[0])
         return "it names no host";
+    for (const char *at = url->host; *at; at++) /* libcurl has taken the percents out */
+        if ((unsigned char)*at <= 0x20 || *at == 0x7f)
+            return "its host holds a space or control byte";
     if (port < 1 || port > 65535)
         return "its port is not one of 1 to 65535";
     return NULL;

@@ -57,6 +57,7 @@ static void what_is_no_http_url_is_refused_without_showing_its_password(void **s
                                       "http://u:can/canary@h/",
                                       "http://u:canary%00@h/",
                                       "http://u%0a:canary@h/",
+                                      "http://u:canary@h%7f/",
                                       "http:///u:canary@h/",
                                       "http:/u:canary@h/",
                                       "http:////u:canary@h/",
