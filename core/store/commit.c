@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RETRY_BASE_MS = 250, RETRY_CAP_MS = 10000 };
+enum { RETRY_BASE_MS = 250, RETRY_CAP_MS = 10000, LOCK_TRIES = 3 };
 
 /* ---- the owner's thread ---- */
 
@@ -132,6 +132,18 @@ static _Noreturn void die_of_damage(struct store *store, int rc)
     _exit(EX_DATAERR);
 }
 
+/* SQLite has asked for a lock for ten seconds, again and again, and commands that write are
+ * done sooner: this process holds what it believes to have let go. Only its end frees that. */
+static _Noreturn void die_of_lock(struct store *store, int rc)
+{
+    struct error error;
+
+    sq_error(&store->committer, rc, "commit", &error);
+    log_error("a lock of the store is not let go; ending, and the next start takes it anew",
+              LOG_C("error", error.text));
+    _exit(EX_IOERR);
+}
+
 static void judge(struct store *store, int rc)
 {
     if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC)
@@ -212,6 +224,8 @@ static void commit_group(struct store *store, struct list *group)
             return;
         }
         judge(store, rc);
+        if (rc == SQLITE_PROTOCOL && (last_try || attempt + 1 >= LOCK_TRIES))
+            die_of_lock(store, rc);
         begin_stall(store, rc);
         if (last_try)
             break;

@@ -249,8 +249,8 @@ struct store_commit {
 
 /* Never fails and never waits. Commits become durable, and are called back, in this order. A
  * disk that is full or fails to write is waited for, for ever: see store_health(). When the
- * kernel lost writes (fsync failed) or the store turns out damaged, the process ends: EX_IOERR,
- * EX_DATAERR. */
+ * kernel lost writes (fsync failed), a lock is not let go or the store turns out damaged, the
+ * process ends: EX_IOERR, EX_IOERR, EX_DATAERR. */
 void store_commit_submit(struct store *store, struct store_commit *commit);
 
 struct store_health {
