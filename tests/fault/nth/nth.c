@@ -328,6 +328,11 @@ WRAP_OPEN(open, (const char *path, int flags, ...), path, flags)
 WRAP_OPEN(open64, (const char *path, int flags, ...), path, flags)
 WRAP_OPEN(openat, (int at, const char *path, int flags, ...), at, path, flags)
 
+static const char *what_lock(const char *name, bool locks, const void *value)
+{
+    return locks && ((const struct flock *)value)->l_type == F_UNLCK ? "unlock by fcntl" : name;
+}
+
 #define WRAP_FCNTL(name)                                                                       \
     int name(int fd, int command, ...)                                                         \
     {                                                                                          \
@@ -339,7 +344,7 @@ WRAP_OPEN(openat, (int at, const char *path, int flags, ...), at, path, flags)
         va_start(rest, command);                                                               \
         value = va_arg(rest, void *);                                                          \
         va_end(rest);                                                                          \
-        if ((locks || doubles) && fails(FILES, #name, CALLER)) {                               \
+        if ((locks || doubles) && fails(FILES, what_lock(#name, locks, value), CALLER)) {      \
             errno = plan.error ? plan.error : locks ? ENOLCK : EMFILE;                         \
             return -1;                                                                         \
         }                                                                                      \
