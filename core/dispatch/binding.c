@@ -13,8 +13,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ENOUGH_BATCHES = 16 /* a lane */, ENOUGH_ROWS = 256 };
-
 /* ---- what the instance reports ---- */
 
 static void drain_on(struct binding *binding);
@@ -91,18 +89,6 @@ static uint32_t judge_concurrency(const tr_plugin *plugin, uint32_t wanted)
     return wanted < most ? wanted : most;
 }
 
-/* Of rows at hand so many that of all lanes, to which they are spread by chance, hardly one is
- * ever empty. */
-static uint32_t judge_enough(const struct binding_options *options)
-{
-    uint64_t enough = (uint64_t)options->batch_size * options->concurrency * ENOUGH_BATCHES;
-
-    if (enough < ENOUGH_ROWS)
-        enough = ENOUGH_ROWS;
-    return options->at_hand && enough < options->window_rows ? (uint32_t)enough
-                                                             : options->window_rows;
-}
-
 struct binding *binding_new(const struct binding_setup *setup)
 {
     struct binding *binding = mem_new(struct binding);
@@ -112,7 +98,6 @@ struct binding *binding_new(const struct binding_setup *setup)
     options->concurrency = judge_concurrency(&setup->instance.plugin->descriptor,
                                              options->concurrency);
     binding->inflight_max = options->concurrency;
-    binding->enough_rows = judge_enough(options);
     binding->setup.instance.rule = setup->name;
     binding->setup.instance.loop = setup->loop;
     binding->setup.instance.events = &instance_answers;
@@ -264,19 +249,6 @@ bool binding_has_room(const struct binding *binding)
            binding->bytes < binding->setup.options.window_bytes;
 }
 
-/* It could send more, and has none that may be sent: what waits, waits for something else. */
-static bool is_short(const struct binding *binding)
-{
-    return binding->state == BINDING_RUNNING && binding->inflight < binding->inflight_max &&
-           list_empty(&binding->ready);
-}
-
-bool binding_wants_rows(const struct binding *binding)
-{
-    return binding_has_room(binding) &&
-           (binding->rows < binding->enough_rows || is_short(binding));
-}
-
 bool binding_is_idle(const struct binding *binding)
 {
     return binding->rows == 0;
@@ -316,14 +288,8 @@ void binding_pump(struct binding *binding)
 /* Half empty before it reads again: a window that opens for every row makes reading stutter. */
 static bool has_drained(const struct binding *binding)
 {
-    return binding->rows <= binding->enough_rows / 2 &&
+    return binding->rows <= binding->setup.options.window_rows / 2 &&
            binding->bytes <= binding->setup.options.window_bytes / 2;
-}
-
-static bool may_read_on(const struct binding *binding)
-{
-    return has_drained(binding) ||
-           (binding->setup.options.at_hand && binding_has_room(binding) && is_short(binding));
 }
 
 void binding_check(struct binding *binding)
@@ -335,7 +301,7 @@ void binding_check(struct binding *binding)
     if (binding->state != BINDING_RUNNING)
         return;
     configure_on(binding);
-    if (binding->was_full && may_read_on(binding)) {
+    if (binding->was_full && has_drained(binding)) {
         binding->was_full = false;
         binding->setup.events->room(binding->setup.ctx);
     }

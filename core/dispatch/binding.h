@@ -39,8 +39,6 @@ struct binding_options {
     uint32_t concurrency;  /* lanes of a stream, and batches in flight                     */
     uint32_t window_rows;  /* changes held at once                                         */
     size_t window_bytes;   /* and memory that they hold on to                              */
-    bool at_hand;          /* rows come from a file: as long as there are enough to go on with
-                              no more are read, so that they are sent while in the cache   */
     uint32_t
         max_attempts; /* deliveries before a change that always fails is rejected; 0: no end */
     enum on_reject on_reject;
@@ -55,7 +53,7 @@ struct binding_events {
     void (*started)(void *ctx);
     /* It takes and sends nothing any more; `why` says what a person can do. Once. */
     void (*held)(void *ctx, const char *why);
-    /* The window was full, or enough for rows at hand, and more are wanted again. */
+    /* The window was full and has room again. */
     void (*room)(void *ctx);
     /* Everything it was given is settled. */
     void (*idle)(void *ctx);
@@ -124,8 +122,6 @@ void binding_free(struct binding *binding);
 bool binding_reconfigure(struct binding *binding, const struct config_values *options);
 
 bool binding_has_room(const struct binding *binding);
-/* It has room, and cannot wait for what it has to become less. */
-bool binding_wants_rows(const struct binding *binding);
 /* Nothing of what it was given waits to be settled. */
 bool binding_is_idle(const struct binding *binding);
 bool binding_is_running(const struct binding *binding);
@@ -185,7 +181,7 @@ const struct stream_name *cursor_retired(const struct binding *binding, tr_str s
 /* No more rows will come: it settles what it has, commits, and is gone. */
 void cursor_retire(struct cursor *cursor);
 
-/* Takes all rows of a segment; look at binding_has_room() and binding_wants_rows() after. */
+/* Takes all rows of a segment; look at binding_has_room() after. */
 void cursor_take(struct cursor *cursor, struct segment *segment);
 
 /* Everything up to this position was given to cursor_take(). */

@@ -338,7 +338,7 @@ void cursor_take(struct cursor *cursor, struct segment *segment)
     span_grew(cursor);
     update_lanes(cursor);
     commit_mark(cursor);
-    if (!binding_has_room(binding) || binding->rows >= binding->enough_rows)
+    if (!binding_has_room(binding))
         binding->was_full = true;
     binding_pump(binding);
 }

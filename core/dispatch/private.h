@@ -113,8 +113,7 @@ struct binding {
     struct list holds;               /* on these                                           */
     uint32_t retrying;               /* lanes that back off                                */
     char *failure;                   /* why the last of them does; NULL                    */
-    uint32_t enough_rows; /* the window's, or less if they are at hand                      */
-    bool was_full;        /* or had enough                                                  */
+    bool was_full;
     uint32_t letters; /* on replay                                                         */
     struct item *replayed; /* of the batch whose outcome is applied: taken                  */
     uint32_t commits; /* in the store's hands                                              */

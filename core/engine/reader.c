@@ -174,25 +174,22 @@ static void merge(struct reader *reader)
 
 static void balance(struct reader *reader)
 {
-    uint32_t full = 0, wanting = 0, all = 0;
+    uint32_t full = 0, all = 0;
 
     list_each (it, &reader->subscriptions) {
         struct subscription *subscription = list_entry(it, struct subscription, in_reader);
         full += !binding_has_room(subscription->rule->binding);
-        wanting += binding_wants_rows(subscription->rule->binding);
         all++;
     }
-    if (all == 0)
+    if (full == 0 || all == 0)
         return;
-    if (wanting == 0) {
+    if (full == all) {
         reader->paused = true;
         feed_pause(reader->feed);
         stream_yield(reader->stream);
         stream_check(reader->stream);
         return;
     }
-    if (full == 0)
-        return;
     list_each_safe (it, &reader->subscriptions) {
         struct subscription *subscription = list_entry(it, struct subscription, in_reader);
         if (!binding_has_room(subscription->rule->binding))

@@ -129,7 +129,6 @@ static struct binding *make_binding(struct running_rule *rule)
         .ctx = rule,
     };
 
-    setup.options.at_hand = settings->source && settings->source->kind == SOURCE_FILE;
     setup.instance.http = engine->http;
     setup.instance.secrets = engine->secrets;
     setup.instance.metrics = engine->metrics;

@@ -47,55 +47,6 @@ static void the_window_counts_bytes_too(void **state)
     road_fini(&road);
 }
 
-static void of_rows_at_hand_no_more_are_read_than_keep_the_lanes_busy(void **state)
-{
-    struct road road;
-
-    (void)state;
-    road_init(&road);
-    road.setup.options.at_hand = true;
-    road.setup.options.window_rows = 10000;
-    road_start(&road);
-    road_give(&road, 1, 255);
-    assert_true(binding_wants_rows(road.binding));
-    road_give(&road, 256, 1);
-    assert_false(binding_wants_rows(road.binding));
-    assert_true(binding_has_room(road.binding));
-    for (int i = 0; i < 127; i++)
-        road_answer(&road, TR_OK);
-    road_turns(&road, 5);
-    assert_int_equal(road.room, 0);
-    road_answer(&road, TR_OK);
-    WAIT(&road, road.room == 1);
-    assert_true(binding_wants_rows(road.binding));
-    for (int i = 0; i < 128; i++)
-        road_answer(&road, TR_OK);
-    road_fini(&road);
-}
-
-/* Rows of a lane that waits keep the others from none. */
-static void of_rows_at_hand_more_are_read_when_none_may_be_sent(void **state)
-{
-    struct sink_batch batch;
-    struct road road;
-
-    (void)state;
-    road_init(&road);
-    road.setup.options.at_hand = true;
-    road.setup.options.window_rows = 400;
-    road_start(&road);
-    road_give(&road, 1, 200);
-    road_give(&road, 201, 100);
-    assert_false(binding_wants_rows(road.binding));
-    batch = road_next(&road);
-    sink_answer(&batch, TR_RETRY, NULL, 60000);
-    WAIT(&road, road.room == 1);
-    assert_true(binding_wants_rows(road.binding));
-    road_give(&road, 301, 100);
-    assert_false(binding_wants_rows(road.binding)); /* the window holds no more             */
-    road_fini(&road);
-}
-
 /* What fills the window may be settled before the instance has started. */
 static void the_window_opens_although_it_was_filled_while_starting(void **state)
 {
@@ -532,8 +483,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_window_closes_and_opens_again),
         cmocka_unit_test(the_window_counts_bytes_too),
-        cmocka_unit_test(of_rows_at_hand_no_more_are_read_than_keep_the_lanes_busy),
-        cmocka_unit_test(of_rows_at_hand_more_are_read_when_none_may_be_sent),
         cmocka_unit_test(the_window_opens_although_it_was_filled_while_starting),
         cmocka_unit_test(a_batch_waits_for_more_and_not_for_ever),
         cmocka_unit_test(a_batch_keeps_to_its_bytes_and_takes_one_that_is_larger),
