@@ -133,7 +133,7 @@ int http_check_call(struct http_judged *judged, struct http_call *call, struct e
         (!is_token(method) || method.len > 31 || http_name_is(method, STR("CONNECT"))))
         return error_set(error, ERR_CONFIG, "\"%.40s\" is not a method of HTTP", call->method);
     if (!is_like(judged, call)) {
-        unsigned own;
+        unsigned own = 0;
         int rc = check_names(call, &own, error);
         if (rc < 0)
             return rc;
