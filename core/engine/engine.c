@@ -92,13 +92,14 @@ static bool sources_are_done(const struct engine *engine)
     return true;
 }
 
-static bool rules_are_done(struct engine *engine)
+/* One that is held is done, in its way. */
+static bool rules_are_done(const struct engine *engine, bool *ret_held)
 {
+    *ret_held = false;
     list_each (it, &engine->rules) {
         struct running_rule *rule = list_entry(it, struct running_rule, link);
         if (binding_held(rule->binding)) {
-            if (engine->exit_code == 0)
-                engine->exit_code = error_exit_code(ERR_SOFTWARE);
+            *ret_held = true;
             continue;
         }
         if (!binding_is_running(rule->binding) || !binding_is_idle(rule->binding) ||
@@ -111,13 +112,21 @@ static bool rules_are_done(struct engine *engine)
 static void look(struct task *task)
 {
     struct engine *engine = list_entry(task, struct engine, look_task);
+    bool held = false;
 
     engine->look_posted = false;
     if (engine->stopping || engine->options.mode == ENGINE_FOLLOW)
         return;
-    if (engine->exit_code != 0 ||
-        (document_rules_are_read(engine) && rules_are_done(engine) && sources_are_done(engine)))
+    if (engine->exit_code != 0) {
         engine_stop(engine);
+        return;
+    }
+    if (!document_rules_are_read(engine) || !rules_are_done(engine, &held) ||
+        !sources_are_done(engine))
+        return;
+    if (held)
+        engine->exit_code = error_exit_code(ERR_SOFTWARE);
+    engine_stop(engine);
 }
 
 void engine_look(struct engine *engine)
