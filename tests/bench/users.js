@@ -83,7 +83,8 @@ function show(r) {
     console.log(`\n  ${bench.count(r.users)} users, ${r.server}:`);
     bench.table([
         ['', 'first message', 'second'],
-        ['everybody has it, and the API knows, after, s', s(a.told_s), s(b.told_s)],
+        ['everybody has it after, s', s(a.arrived_s), s(b.arrived_s)],
+        ['the API knows of all after, s', s(a.told_s), s(b.told_s)],
         ['calls of the API', a.calls, b.calls],
         ['replications that were asked for', a.replications, b.replications],
         ['  of these not with 200', a.replications_refused, b.replications_refused],
@@ -106,7 +107,7 @@ function show(r) {
         ['threads', r.threads],
         ['a stop in the middle, s', s(r.stopped.stop_s)],
         ['rules run again after, s', s(r.stopped.start_s)],
-        ['and everybody has the message after, s', s(r.stopped.told_s)],
+        ['and the API knows of all after, s', s(r.stopped.told_s)],
         ['a stop at rest, s', s(r.stop_s)],
         ['calls that were repeated', r.repeats],
         ['warnings', Object.values(r.warnings).reduce((sum, n) => sum + n, 0)],

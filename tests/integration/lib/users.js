@@ -20,6 +20,8 @@
 
 const assert = require('node:assert');
 const fs = require('node:fs');
+const http = require('node:http');
+const readline = require('node:readline');
 const { uniqueDb, sleep } = require('../../lib/couch');
 const { startReceiver } = require('../../lib/receiver');
 const { startWatch } = require('../../lib/watch');
@@ -34,6 +36,7 @@ class Users {
     constructor(t, couch, count, { patienceMs = 60000 } = {}) {
         const prefix = `user_${uniqueDb('t')}_`;
         Object.assign(this, { t, couch, patienceMs, messages: [], ended: { cpu_s: 0 } });
+        this.changed = new Map(); /* when, by name */
         this.names = Array.from({ length: count }, (_, i) => prefix + i);
         this.pattern = `^${prefix}(.*)$`;
         this.rules = uniqueDb('spiegel');
@@ -42,6 +45,7 @@ class Users {
     async make({ options, defaults, source }) {
         const { t, couch } = this;
         await eachOf([...this.names, this.rules], 8, (name) => couch.makeDb(name));
+        await this.#listen();
         this.api = await startReceiver();
         t.after(() => this.api.close());
         this.watch = await startWatch(couch.url, t);
@@ -70,6 +74,20 @@ class Users {
                 debounce: true,
             },
         ]);
+    }
+
+    /* The server tells when a database has changed: to ask it about a thousand is work for it. */
+    async #listen() {
+        const agent = new http.Agent();
+        const where = '/_db_updates?feed=continuous&since=now&heartbeat=10000';
+        const feed = await this.couch.open(where, { agent });
+        this.t.after(() => agent.destroy());
+        feed.on('error', () => {});
+        const lines = readline.createInterface({ input: feed });
+        lines.on('error', () => {});
+        lines.on('line', (line) => {
+            if (line) this.changed.set(JSON.parse(line).db_name, Date.now());
+        });
     }
 
     #put(docs) {
@@ -162,6 +180,7 @@ class Users {
 
     async say() {
         const id = `message-${this.messages.length + 1}`;
+        this.said = Date.now();
         const answer = await this.couch.put(`/${this.names[0]}/${id}`, { msg: `this is ${id}` });
         if (answer.status !== 201) throw new Error(answer.text);
         this.messages.push(id);
@@ -217,12 +236,19 @@ class Users {
         );
     }
 
-    /* Resolves to the seconds until the API knew that everybody has all messages. The server is
-     * asked for them afterwards only: a hundred databases a question are work for it. */
+    /* Resolves to the seconds until the last database had the last message, and until the API knew
+     * of all. */
     async all() {
+        const begin = Date.now();
         const told_s = await this.told();
+        const times = () => this.names.map((name) => this.changed.get(name) || 0);
+        await this.#until(
+            () => times().every((time) => time >= this.said),
+            () => 'word of the server that all databases have changed',
+        );
+        const arrived_s = Math.max(0, Math.max(...times()) - begin) / 1000;
         await this.arrived();
-        return { told_s };
+        return { arrived_s, told_s };
     }
 
     /* Requests to the server since `watch.clear()`: POST _replicate, those about the database of
