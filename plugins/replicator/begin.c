@@ -6,6 +6,7 @@
  * emptied or taken from a backup, gets again what it lacks.
  *
  *     begin() ──▶ link opened ──▶ both documents read ──▶ answer()
+ *                       └─ nothing is settled, nothing is there ─▲
  *
  * Nothing of the stream is read before the answer; so an end that cannot be asked is asked
  * again. A link that was judged once is not judged again: from there on its books watch over
@@ -62,6 +63,8 @@ void begin_opened(struct link *link, const char *why)
         answer(link, tr_str_n(NULL, 0)); /* it never will be, as its batches are told        */
     else if (why)
         failed(link, why);
+    else if (link->fresh && !link->has_checkpoint && !link->remade)
+        answer(link, tr_str_n(NULL, 0)); /* it has nothing that could spare a change        */
     else
         books_read(link);
 }
