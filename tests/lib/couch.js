@@ -14,6 +14,7 @@ const path = require('path');
 const { spawn } = require('child_process');
 
 const MAIN = path.join(__dirname, '..', 'server', 'main.js');
+const STOP_MS = 10000;
 const ADMIN = 'admin:secret';
 
 /** Opens a request; resolves to the response stream. Options: method, headers, body, auth ("u:p"). */
@@ -94,9 +95,12 @@ function spawnServer(dir, args = []) {
         stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exited = new Promise((resolve) => child.once('exit', resolve));
+    /* One that does not come to its end must not keep a whole suite waiting. */
     const stop = async (signal = 'SIGTERM') => {
         child.kill(signal);
+        const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
         await exited;
+        clearTimeout(timer);
     };
     return new Promise((resolve, reject) => {
         let text = '';
