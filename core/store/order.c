@@ -34,7 +34,8 @@ static int by_head(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* Those that are the same up to `from`. Many come in order. No deeper than keys are long. */
+/* Those that are the same up to `from`. Many come in order. No deeper than keys are long, for
+ * the last byte of a head tells whether its key goes on. */
 static void sort(struct order_item *items, size_t count, size_t from)
 {
     bool is_sorted = true;
@@ -49,7 +50,7 @@ static void sort(struct order_item *items, size_t count, size_t from)
     for (size_t i = 1; i <= count; i++) {
         if (i < count && items[i].head == items[begin].head)
             continue;
-        if (i - begin > 1)
+        if (i - begin > 1 && (items[begin].head & 0xff) == HEAD_BYTES)
             sort(items + begin, i - begin, from + HEAD_BYTES);
         begin = i;
     }
