@@ -12,6 +12,7 @@ const { startProxy } = require('./lib/proxy');
 const { follow } = require('./lib/stage');
 const faults = require('./lib/faults');
 const { rows, row, rev } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const number = (n) => String(n).padStart(6, '0');
 const seqOf = (n) => `${number(n)}-g1AAAACTeJzL`;
@@ -86,7 +87,7 @@ for (const how of ['fin', 'rst'])
         const sc = await startScripted([on('GET', /_changes\?feed=normal/, state.answer)], {
             couch: { dbs: { db: [] } },
         });
-        t.after(() => sc.close());
+        atEnd(t, () => sc.close());
         const stage = follow(t, sc.url, { source: quick });
         await stage.until(() => state.done, `${state.length} cuts`, 60000);
         await stage.until(() => stage.ids().length >= state.delivered, 'all rows');
@@ -107,7 +108,7 @@ test('a continuous feed cut at every byte loses nothing and repeats nothing', as
         ],
         { couch: { dbs: { db: [] } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, { source: quick });
     await stage.until(() => state.done, `${state.length} cuts`, 60000);
     await stage.until(() => stage.ids().length >= state.delivered, 'all rows');
@@ -119,9 +120,9 @@ test('a continuous feed cut at every byte loses nothing and repeats nothing', as
 
 test('cuts and resets at random places lose nothing and repeat nothing', async (t) => {
     const sc = await startScripted([], { couch: { dbs: { db: rows(200) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const fp = await startProxy(sc.url);
-    t.after(() => fp.close());
+    atEnd(t, () => fp.close());
     await fp.set([
         faults.cut([0, 3000], { match: /_changes/, p: 0.6 }),
         faults.cut([0, 3000], { match: /_changes/, p: 0.3, how: 'rst' }),

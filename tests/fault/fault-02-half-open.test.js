@@ -17,14 +17,15 @@ const { startProxy } = require('./lib/proxy');
 const { follow } = require('./lib/stage');
 const faults = require('./lib/faults');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const SILENT = /sent nothing for 600 ms/;
 
 async function behindProxy(t, count) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(count) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const fp = await startProxy(sc.url);
-    t.after(() => fp.close());
+    atEnd(t, () => fp.close());
     const stage = follow(t, fp.url, { source: { heartbeat: '200ms' }, faults: fp });
     await stage.untilLog({ msg: 'following' });
     return { sc, fp, stage };
@@ -52,7 +53,7 @@ function dropPackets(serverPort, clientPort) {
 
 async function packetsVanish(t) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(3) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, { source: { heartbeat: '200ms' } });
     const feed = await sc.waitFor((r) => /feed=continuous/.test(r.url));
     await stage.untilIds(['doc-3']);
@@ -124,7 +125,7 @@ test('an idle feed with heartbeats is never ended', async (t) => {
         ],
         { couch: { dbs: { db: rows(2) } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, { source: { heartbeat: '200ms' } });
     await stage.until(() => beats >= 15, '15 heartbeats');
     assert.equal(sc.seen('GET', /feed=continuous/).length, 1, stage.story('connected anew'));

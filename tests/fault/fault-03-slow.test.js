@@ -12,15 +12,16 @@ const { startProxy } = require('./lib/proxy');
 const { follow } = require('./lib/stage');
 const faults = require('./lib/faults');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const named = (db, n) => rows(n, (i) => ({ id: `${db}-${i}` }));
 
 async function beside(t, fault) {
     const dbs = { slow: named('slow', 4), quick: named('quick', 20) };
     const sc = await startScripted([], { couch: { dbs } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const fp = await startProxy(sc.url, { faults: [fault] });
-    t.after(() => fp.close());
+    atEnd(t, () => fp.close());
     const stage = follow(t, fp.url, {
         databases: ['slow', 'quick'],
         source: { heartbeat: '10s' },
@@ -56,10 +57,10 @@ test('a body that drips and then stands still delays no other database', (t) =>
 
 test('a body that drips, but never stops, arrives whole', async (t) => {
     const sc = await startScripted([], { couch: { dbs: { db: rows(5) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const fault = faults.drip(1500, { match: /_changes/ });
     const fp = await startProxy(sc.url, { faults: [fault] });
-    t.after(() => fp.close());
+    atEnd(t, () => fp.close());
     const stage = follow(t, fp.url, { source: { heartbeat: '200ms' }, faults: fp });
     await stage.untilIds(rows(5).map((r) => r.id));
     assert.equal(stage.logs({ level: 'warn' }).length, 0, stage.story('it was given up'));

@@ -12,6 +12,7 @@ const { startScripted, on } = require('./lib/scripted');
 const { follow, isStart } = require('./lib/stage');
 const answers = require('./lib/answers');
 const { rows } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 /* As a page with seq_interval can be: no row has a seq, only the closing has. */
 const list = rows(4).map((r) => ({ seq: null, ...r }));
@@ -56,7 +57,7 @@ for (const [name, answer] of Object.entries(table))
             ],
             { couch: { dbs: { db: [] } } },
         );
-        t.after(() => sc.close());
+        atEnd(t, () => sc.close());
         const stage = follow(t, sc.url);
         await stage.until(() => sc.seen('GET', /_changes/).length >= 5, 'it is tried again');
         assert.ok(isStart(await stage.checkpoint()), stage.story('a checkpoint moved'));

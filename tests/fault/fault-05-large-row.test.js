@@ -12,6 +12,7 @@ const fs = require('node:fs');
 const { startScripted, on } = require('./lib/scripted');
 const { follow } = require('./lib/stage');
 const { bigRow, row, rowBytes, rev } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const MB = 1 << 20;
 const SIZE = 64 * MB;
@@ -51,7 +52,7 @@ async function serve(t, where) {
               ],
         { couch: { dbs: { db: [] } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     return sc;
 }
 

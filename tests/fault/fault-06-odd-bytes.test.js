@@ -12,6 +12,7 @@ const { startProxy } = require('./lib/proxy');
 const { follow } = require('./lib/stage');
 const faults = require('./lib/faults');
 const { Rng } = require('./lib/rng');
+const { atEnd } = require('../lib/at_end');
 
 const DEPTH = 1e6;
 const bytes = (...parts) =>
@@ -80,7 +81,7 @@ async function serve(t, isLive) {
         ],
         { couch: { dbs: { db: [] } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     return sc;
 }
 
@@ -105,7 +106,7 @@ for (const where of ['pages', 'live'])
 test('odd bytes arrive unchanged in small reads, cut at random places', async (t) => {
     const sc = await serve(t, false);
     const fp = await startProxy(sc.url);
-    t.after(() => fp.close());
+    atEnd(t, () => fp.close());
     await fp.set(faults.cut([0, 8e6], { match: /feed=normal/, p: 0.7, times: 20 }));
     const rng = new Rng(fp.seed);
     const stage = follow(t, fp.url, {
@@ -131,7 +132,7 @@ test('odd ids, revisions and seqs arrive unchanged', async (t) => {
     const sc = await startScripted([on('GET', /feed=normal.*since=0/, { body })], {
         couch: { dbs: { db: [] } },
     });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url);
     await stage.until(() => stage.rows().length >= odd.length, 'all rows');
     assert.deepEqual(stage.rows().map(String), odd);

@@ -12,6 +12,7 @@ const { startScripted, on } = require('./lib/scripted');
 const { follow, isStart } = require('./lib/stage');
 const answers = require('./lib/answers');
 const { rows, row, rowBytes } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const ERROR = '{"error":"internal_server_error","reason":"No DB shards could be opened."}\n';
 const good = rowBytes(row(1, { seq: '1-a' })).toString();
@@ -53,7 +54,7 @@ async function stageFor(t, answer, where, dbs = ['db']) {
         ],
         { couch: { dbs: { db: rows(3) } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, { databases: dbs });
     return { sc, stage, state };
 }
@@ -118,7 +119,7 @@ for (const [name, tail] of Object.entries(tails))
             ],
             { couch: { dbs: { db: [{ ...row(1), seq: '1-a' }, row(2), row(3)] } } },
         );
-        t.after(() => sc.close());
+        atEnd(t, () => sc.close());
         const stage = follow(t, sc.url);
         await stage.untilIds(['doc-1', 'doc-2', 'doc-3']);
         await stage.untilLog(WARNING);

@@ -9,6 +9,7 @@ const test = require('./lib/fault')(8);
 const assert = require('node:assert');
 const { startScripted, on } = require('./lib/scripted');
 const { follow } = require('./lib/stage');
+const { atEnd } = require('../lib/at_end');
 
 /* What the server sends as a seq, and gets back as since: a string without its quotes. */
 const kinds = {
@@ -34,7 +35,7 @@ const page = (rows, last) =>
 
 async function serve(t, script) {
     const sc = await startScripted(script, { couch: { dbs: { db: [] } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     return sc;
 }
 

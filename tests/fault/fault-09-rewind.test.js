@@ -12,6 +12,7 @@ const assert = require('node:assert');
 const { startScripted } = require('./lib/scripted');
 const { follow } = require('./lib/stage');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const COUNT = 10;
 const AGAIN = /sends again what it has sent/;
@@ -19,7 +20,7 @@ const AGAIN = /sends again what it has sent/;
 /* A daemon that follows; `rewind` ends its feed, and the next is served from the start. */
 async function live(t, rule) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(COUNT) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, { source: { heartbeat: '1s' }, rule });
     await stage.untilLog({ msg: 'following' });
     await stage.untilIds([`doc-${COUNT}`]);

@@ -11,6 +11,7 @@ const assert = require('node:assert');
 const { startScripted, on } = require('./lib/scripted');
 const { follow } = require('./lib/stage');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const names = (n, prefix) => rows(n, (i) => ({ id: `${prefix}-${i}` }));
 const idsOf = (list) => list.map((r) => r.id);
@@ -18,7 +19,7 @@ const SOURCE = { heartbeat: '300ms', discover_interval: '100ms' };
 
 async function live(t, dbs = { db: names(5, 'old') }, script = []) {
     const sc = await startScripted(script, { couch: { dbs } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, { source: SOURCE, databases: Object.keys(dbs) });
     await stage.untilIds(Object.values(dbs).flatMap(idsOf));
     for (const db of Object.keys(dbs)) await stage.untilLog({ msg: 'following', db });

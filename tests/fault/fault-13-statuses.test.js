@@ -13,6 +13,7 @@ const { startScripted, on } = require('./lib/scripted');
 const { plan, isStart, LineFile, QUICK } = require('./lib/stage');
 const { tempDir } = require('../lib/tailrace');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const STATUSES = [
     202, 204, 302, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 429, 500, 502, 503, 504,
@@ -60,7 +61,7 @@ async function serve(t, status, { method, where, marker }) {
         ],
         { couch: { dbs: { db: content } } },
     );
-    t.after(() => server.sc.close());
+    atEnd(t, () => server.sc.close());
     return server;
 }
 
@@ -153,7 +154,7 @@ test('Retry-After of a 429 is kept to', async (t) => {
         ],
         { couch: { dbs: { db: rows(3) } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = plan(t, sc.url).start();
     await stage.untilIds(IDS);
     const [first, second] = sc.seen('GET', /_changes/);
@@ -182,7 +183,7 @@ test('a session that the server forgot is renewed once, and nobody hears of it',
         ],
         { couch: { dbs: { db: rows(3) } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const dir = tempDir(t);
     const stage = plan(t, sc.url.replace('//', '//admin@'), {
         dir,
@@ -207,7 +208,7 @@ for (const status of [401, 403])
             ],
             { couch: { dbs: { db: { rows: rows(3), instance_start_time: '0' } } } },
         );
-        t.after(() => sc.close());
+        atEnd(t, () => sc.close());
         const stage = plan(t, sc.url).start();
         await stage.untilIds(IDS);
         await stage.end();

@@ -16,12 +16,13 @@ const { execFileSync } = require('node:child_process');
 const { startScripted } = require('./lib/scripted');
 const { plan } = require('./lib/stage');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const SMALL_WINDOW = { window: { rows: 20 }, batch: { size: 5 } };
 
 async function serve(t, count) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(count) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     return sc;
 }
 
@@ -82,7 +83,7 @@ test('the file of a sink that has reached its limit is waited for', async (t) =>
 function smallDisk(t) {
     const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'none', dir]);
-    t.after(() => {
+    atEnd(t, () => {
         execFileSync('umount', ['-l', dir]);
         fs.rmdirSync(dir);
     });

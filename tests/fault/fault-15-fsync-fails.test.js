@@ -15,13 +15,14 @@ const { plan } = require('./lib/stage');
 const { preload } = require('./lib/preload');
 const { pluginDir, tempDir } = require('../lib/tailrace');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const EX_IOERR = 74;
 const LIBRARY = path.join(pluginDir(), '..', 'tests', 'fault', 'sync_fails.so');
 
 test('the daemon ends, and the next start goes on from what is durable', async (t) => {
     const sc = await startScripted([], { couch: { dbs: { db: rows(5) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const dir = tempDir(t);
     const broken = path.join(dir, 'broken');
     const stage = plan(t, sc.url, { dir });

@@ -14,6 +14,7 @@ const { startScripted } = require('./lib/scripted');
 const { follow } = require('./lib/stage');
 const { Rng } = require('./lib/rng');
 const { rows } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const EX_DATAERR = 65;
 const DBS = ['db', 'other'];
@@ -22,7 +23,7 @@ const DBS = ['db', 'other'];
 async function filled(t) {
     const dbs = Object.fromEntries(DBS.map((db) => [db, rows(5)]));
     const sc = await startScripted([], { couch: { dbs } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, { databases: DBS });
     await stage.until(() => stage.rows().length === 10, 'all rows');
     await stage.end();

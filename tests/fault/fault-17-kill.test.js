@@ -13,6 +13,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { plan } = require('./lib/stage');
 const { Rng } = require('./lib/rng');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const KILLS = Number(process.env.TAILRACE_TEST_KILLS || 15);
 const DBS = ['a', 'b', 'c'];
@@ -24,7 +25,7 @@ test('nothing is missing, and few come twice', async (t) => {
         DBS.map((db) => [db, rows(100, (i) => ({ id: `${db}-${i}` }))]),
     );
     const sc = await startScripted([], { couch: { dbs } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = plan(t, sc.url, {
         databases: DBS,
         source: { page_rows: 10 },

@@ -11,12 +11,13 @@ const assert = require('node:assert');
 const { startScripted } = require('./lib/scripted');
 const { follow } = require('./lib/stage');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const EX_TEMPFAIL = 75;
 
 async function serve(t) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(3) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url);
     await stage.untilIds(['doc-3']);
     return { sc, stage };

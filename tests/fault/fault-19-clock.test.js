@@ -15,6 +15,7 @@ const { plan } = require('./lib/stage');
 const { preload } = require('./lib/preload');
 const { tempDir } = require('../lib/tailrace');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const LIBRARY = ['x86_64-linux-gnu', 'aarch64-linux-gnu']
     .map((arch) => `/usr/lib/${arch}/faketime/libfaketimeMT.so.1`)
@@ -42,7 +43,7 @@ const yearOf = (stage) => new Date(stage.daemon.logs().at(-1).ts).getFullYear();
 
 test('a live feed goes on, and is not taken for dead', { skip }, async (t) => {
     const sc = await startScripted([], { couch: { dbs: { db: rows(2) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const { stage, jump } = withClock(t, sc.url, {
         source: { heartbeat: '1s' },
         rule: { batch: { size: 3, wait: '100ms' } },
@@ -66,7 +67,7 @@ test('a retry comes when its time has come, not in a year', { skip }, async (t) 
     const sc = await startScripted([fails, on('POST', '/hook', { status: 200 })], {
         couch: { dbs: { db: rows(1) } },
     });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const { stage, jump } = withClock(t, sc.url, {
         rule: {
             plugin: 'http-webhook',
@@ -88,7 +89,7 @@ test('a retry comes when its time has come, not in a year', { skip }, async (t) 
 
 test('the log shows that the clock had jumped', { skip }, async (t) => {
     const sc = await startScripted([], { couch: { dbs: { db: rows(1) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const { stage, jump } = withClock(t, sc.url);
     await stage.untilLog({ msg: 'following' });
     const now = yearOf(stage);

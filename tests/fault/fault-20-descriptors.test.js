@@ -13,6 +13,7 @@ const { execFileSync } = require('node:child_process');
 const { startScripted } = require('./lib/scripted');
 const { plan } = require('./lib/stage');
 const { row, rows } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const LIMIT = 64;
 const COUNT = 80;
@@ -25,7 +26,7 @@ async function serve(t) {
     const make = (db) => rows(2, (n) => ({ id: idOf(db, n) }));
     const dbs = Object.fromEntries(names.map((db) => [db, make(db)]));
     const sc = await startScripted([], { couch: { dbs } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     return sc;
 }
 

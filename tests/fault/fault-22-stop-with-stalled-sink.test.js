@@ -11,14 +11,15 @@ const { startScripted } = require('./lib/scripted');
 const { plan, testPlugin, isStart } = require('./lib/stage');
 const { startReceiver } = require('../lib/receiver');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const STOPPING = { msg: /^stopping/ };
 
 async function toReceiver(t, reply, drain) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(6) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const hook = await startReceiver({ reply });
-    t.after(() => hook.close());
+    atEnd(t, () => hook.close());
     const stage = plan(t, sc.url, {
         source: { seq_interval: 0 } /* a position behind each row */,
         rule: { plugin: 'http-webhook', batch: { size: 1 } },
@@ -77,7 +78,7 @@ test('a sink that answers during the drain is waited for', async (t) => {
 for (const name of ['never_complete', 'slow'])
     test(`a plugin that keeps its batch (${name}) does not hold up the stop`, async (t) => {
         const sc = await startScripted([], { couch: { dbs: { db: rows(3) } } });
-        t.after(() => sc.close());
+        atEnd(t, () => sc.close());
         const stage = plan(t, sc.url, {
             rule: { plugin: testPlugin(name) },
             options: {},

@@ -12,6 +12,7 @@ const path = require('node:path');
 const { startScripted } = require('./lib/scripted');
 const { plan, LineFile } = require('./lib/stage');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const swap = (from, to) => (text) => {
     assert.ok(text.includes(from), `the configuration has ${from}`);
@@ -45,7 +46,7 @@ const problem = (line) => /"level":"error"/.test(line);
 
 async function begin(t) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(1) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = plan(t, sc.url).start();
     await stage.untilIds(['doc-1']);
     return { sc, stage };

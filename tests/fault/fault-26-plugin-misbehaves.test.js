@@ -12,11 +12,12 @@ const { startScripted } = require('./lib/scripted');
 const { plan, testPlugin, isStart } = require('./lib/stage');
 const { tempDir } = require('../lib/tailrace');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 /* The plugin in the rule "bad", file-sink in "rule" beside it, both on the same database. */
 async function beside(t, plugin, count, bad = {}) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(count) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const dir = tempDir(t);
     const shared = { source: 'main', databases: ['db'], commit: { interval: '5ms' } };
     const stage = plan(t, sc.url, {

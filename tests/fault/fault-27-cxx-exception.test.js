@@ -13,10 +13,11 @@ const { startScripted } = require('./lib/scripted');
 const { plan, testPlugin, isStart } = require('./lib/stage');
 const { tempDir } = require('../lib/tailrace');
 const { rows } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 async function throwing(t, where) {
     const sc = await startScripted([], { couch: { dbs: { db: rows(3) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const dir = tempDir(t);
     const shared = { source: 'main', databases: ['db'], commit: { interval: '5ms' } };
     const healthy = {

@@ -17,12 +17,13 @@ const { tempDir } = require('../lib/tailrace');
 const answers = require('./lib/answers');
 const faults = require('./lib/faults');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const KEY = 'idempotency-key';
 
 async function serve(t, script, options) {
     const sc = await startScripted(script, options);
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     return sc;
 }
 
@@ -113,7 +114,7 @@ for (const [name, answer] of Object.entries(troubles))
 test('a webhook that refuses connections gets the changes when it is back', async (t) => {
     const hook = await hookOf(t, answers.fin(), 0);
     const fp = await startProxy(hook.url, { faults: [faults.refuse()] });
-    t.after(() => fp.close());
+    atEnd(t, () => fp.close());
     const stage = (await toHook(t, `${fp.url}/x`, { faults: fp })).start();
     await stage.until(() => stage.logs({ level: 'warn' }).length >= 3, 'it is tried again');
     await fp.clear();
@@ -126,7 +127,7 @@ test('a webhook that refuses connections gets the changes when it is back', asyn
 test('random faults on the way lose no change, and a key stays with its change', async (t) => {
     const hook = await hookOf(t, answers.fin(), 0);
     const fp = await startProxy(hook.url);
-    t.after(() => fp.close());
+    atEnd(t, () => fp.close());
     await fp.set([
         faults.cut([0, 100], { match: /x/, p: 0.2 }),
         faults.cutRequest([1, 300], { match: /x/, p: 0.2, how: 'rst' }),

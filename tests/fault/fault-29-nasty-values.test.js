@@ -11,6 +11,7 @@ const assert = require('node:assert');
 const { startScripted, on } = require('./lib/scripted');
 const { plan } = require('./lib/stage');
 const { Rng } = require('./lib/rng');
+const { atEnd } = require('../lib/at_end');
 
 const VALUES = [
     'plain',
@@ -109,8 +110,8 @@ const docsOf = (values) =>
 async function send(t, values, options, rng) {
     const couch = await startScripted([], { couch: { dbs: { db: docsOf(values) } } });
     const hook = await startScripted([on('*', /./, { json: {} })]);
-    t.after(() => couch.close());
-    t.after(() => hook.close());
+    atEnd(t, () => couch.close());
+    atEnd(t, () => hook.close());
     const stage = plan(t, couch.url, {
         faults: rng && { describe: () => `seed=${rng.seed} (TAILRACE_SEED)` },
         rule: { plugin: 'http-webhook', batch: { size: 1 } },

@@ -13,6 +13,7 @@ const { startScripted, on } = require('./lib/scripted');
 const { plan, isStart } = require('./lib/stage');
 const { tempDir } = require('../lib/tailrace');
 const { rows } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const LINK_LOCAL = [
     '169.254.169.254',
@@ -77,7 +78,7 @@ const PRIVATE = [
 /* A rule for each host, all on one row. */
 async function tryAll(t, hosts, options, port) {
     const couch = await startScripted([], { couch: { dbs: { db: rows(1) } } });
-    t.after(() => couch.close());
+    atEnd(t, () => couch.close());
     const dir = tempDir(t);
     const config = { rules: {} };
     const shared = { source: 'main', databases: ['db'], commit: { interval: '5ms' } };
@@ -113,7 +114,7 @@ async function spellings(t, hosts, options, port) {
 
 async function target(t) {
     const hook = await startScripted([on('*', /./, { json: {} })]);
-    t.after(() => hook.close());
+    atEnd(t, () => hook.close());
     return hook;
 }
 
@@ -171,7 +172,7 @@ for (const options of [{}, { deny_private: true }])
                 headers: { Location: 'http://169.254.169.254/latest/' },
             }),
         ]);
-        t.after(() => hook.close());
+        atEnd(t, () => hook.close());
         const all = { max_redirects: 3, ...options };
         const stage = (await tryAll(t, ['127.0.0.1'], all, hook.port)).start();
         await stage.untilIds(['doc-1']);

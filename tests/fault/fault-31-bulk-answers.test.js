@@ -12,6 +12,7 @@ const { startScripted, on } = require('./lib/scripted');
 const { follow } = require('./lib/stage');
 const answers = require('./lib/answers');
 const { rows } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const COUNT = 5;
 const ALL = rows(COUNT).map((r) => r.id);
@@ -22,7 +23,7 @@ async function copy(t, new_edits, first) {
     const sc = await startScripted([on('POST', BULK, first).times(1)], {
         couch: { dbs: { db: rows(COUNT), to: [] } },
     });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = follow(t, sc.url, {
         rule: { plugin: 'bulk-sink', batch: { size: COUNT, wait: '200ms' }, concurrency: 1 },
         options: { url: `${sc.url}/to`, source_url: sc.url, new_edits },

@@ -15,6 +15,7 @@ const { putLarge, digestOf } = require('../integration/lib/docs');
 const { copyBench, lettersOf, urlOf } = require('../integration/lib/copy');
 const { startProxy } = require('./lib/proxy');
 const faults = require('./lib/faults');
+const { atEnd } = require('../lib/at_end');
 
 const MB = 1 << 20;
 
@@ -56,7 +57,7 @@ async function throughProxy(t, fault) {
     const proxy = await startProxy(couch.url, {
         faults: [{ ...fault, match: /film/, from: 'body', times: 1 }],
     });
-    t.after(() => proxy.close());
+    atEnd(t, () => proxy.close());
     const { db, where, to } = await bench.pair(t, 0);
     const source = `${proxy.url.replace('://', '://admin@')}${where}`;
     const site = bench.siteTo(t, db, { source, target: urlOf(couch, to) });

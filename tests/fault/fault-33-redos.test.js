@@ -13,6 +13,7 @@ const { startScripted } = require('./lib/scripted');
 const { plan } = require('./lib/stage');
 const { tempDir } = require('../lib/tailrace');
 const { row, rows } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const many = 'a'.repeat(5000);
 
@@ -42,7 +43,7 @@ async function judge(t, field, values) {
         row(i + 1, { doc: { _id: `doc-${i + 1}`, _rev: '1-a', v } }),
     );
     const sc = await startScripted([], { couch: { dbs: { db: list } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const dir = tempDir(t);
     const rule = {
         source: 'main',
@@ -92,7 +93,7 @@ for (const { re, no, yes, hard } of corpus)
 test('a database whose name cannot be judged is told, others are followed', async (t) => {
     const evil = `${'a'.repeat(200)}-b`;
     const sc = await startScripted([], { couch: { dbs: { aaa: rows(2), [evil]: rows(2) } } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const stage = plan(t, sc.url, {
         databases: '^(a+)+$',
         source: { discover_interval: '100ms' },

@@ -16,6 +16,7 @@ const { tempDir } = require('../lib/tailrace');
 const answers = require('./lib/answers');
 const faults = require('./lib/faults');
 const { rows, row } = require('./lib/rows');
+const { atEnd } = require('../lib/at_end');
 
 const CANARIES = {
     source: 'canary-Source "pass\\word" ß%/:@?',
@@ -110,7 +111,7 @@ for (const auth of ['basic', 'cookie'])
             ],
             { couch: { dbs: { db: rows(4) } } },
         );
-        t.after(() => sc.close());
+        atEnd(t, () => sc.close());
         const hook = await startScripted([
             on('*', /./, answers.error(500, 'oh', 'no')).times(1),
             on('*', /./, answers.fin()).times(1),
@@ -119,9 +120,9 @@ for (const auth of ['basic', 'cookie'])
             on('*', /./, answers.error(400, 'bad', 'request')).times(1),
             on('*', /./, { json: {} }),
         ]);
-        t.after(() => hook.close());
+        atEnd(t, () => hook.close());
         const fp = await startProxy(sc.url);
-        t.after(() => fp.close());
+        atEnd(t, () => fp.close());
         const stage = await stageWithSecrets(t, fp.url, hook.url, auth);
         stage.faults = fp;
         stage.start();

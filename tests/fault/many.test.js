@@ -20,6 +20,7 @@ const {
 const { settled, writeToAll } = require('./lib/many');
 const { startProxy } = require('./lib/proxy');
 const faults = require('./lib/faults');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 
@@ -67,7 +68,7 @@ for (const [how, answer] of Object.entries(BREAKS))
 test('_db_updates that falls silent is given up, and nothing is lost', async (t) => {
     const many = await makeMany(couch, 12);
     const proxy = await startProxy(couch.url);
-    t.after(() => proxy.close());
+    atEnd(t, () => proxy.close());
     const through = { url: proxy.url, auth: couch.auth };
     const { hook, watch, daemon } = await followMany(t, through, many.pattern, {
         source: { heartbeat: '300ms' },

@@ -18,6 +18,7 @@ const { ask, freePort } = require('./lib/admin');
 const { startHook, toHook } = require('./lib/sink');
 const { makeSite } = require('./lib/site');
 const { dbOf, makeFilled, put } = require('./lib/docs');
+const { atEnd } = require('../lib/at_end');
 
 const REPO = path.resolve(__dirname, '..', '..');
 const DATA = path.join(REPO, 'etc', 'prometheus');
@@ -222,7 +223,7 @@ test('a crowd, and clients that say nothing, disturb no change', async (t) => {
     const hook = await startHook(t);
     const { daemon, where } = await started(t, { rules: { r: toHook(hook, [db]) } });
     const silent = Array.from({ length: 60 }, () => net.connect(where.port, '127.0.0.1'));
-    t.after(() => silent.forEach((socket) => socket.destroy()));
+    atEnd(t, () => silent.forEach((socket) => socket.destroy()));
     for (const socket of silent) socket.on('error', () => {}).write('GET /metrics HTTP/1.1\r\n');
     await hook.until(ids.length);
     assert.ok(daemon.running);
@@ -250,7 +251,7 @@ test('a port that is taken is a line in the log, and changes go on', async (t) =
     const hook = await startHook(t);
     const other = net.createServer();
     await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
-    t.after(() => other.close());
+    atEnd(t, () => other.close());
     const listen = `127.0.0.1:${other.address().port}`;
     const site = makeSite(t, couch, {
         rules: { r: toHook(hook, [db]) },
@@ -265,7 +266,7 @@ test('a port that is taken is a line in the log, and changes go on', async (t) =
 test('a reload moves the endpoint, and one that does not leaves it alone', async (t) => {
     const { site, daemon, where } = await started(t, { rules: {} });
     const keep = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    t.after(() => keep.destroy());
+    atEnd(t, () => keep.destroy());
     const reload = async (n) => {
         daemon.signal('SIGHUP');
         await waitFor(() => daemon.logs().filter(

@@ -13,6 +13,7 @@ const { startReceiver } = require('../lib/receiver');
 const { makeSite, passwordsOf } = require('./lib/site');
 const { dbOf, fill, makeFilled, put, putLeaves, remove, revise } = require('./lib/docs');
 const { bulkBench, serverUrl, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 let toBulk, siteTo, pair, toReceiver, docsOf, leavesOf, updateAndDelete;
@@ -143,7 +144,7 @@ test('an answer of the source is gone by as far as it goes', async (t) => {
             return answer(req.json());
         },
     });
-    t.after(() => source.close());
+    atEnd(t, () => source.close());
     const site = siteTo(
         t,
         db,
@@ -170,7 +171,7 @@ test('the source is not asked for what has no history', async (t) => {
     const source = await startReceiver({
         reply: async (req) => ({ body: (await couch.post(req.url, req.json())).json }),
     });
-    t.after(() => source.close());
+    atEnd(t, () => source.close());
     const site = siteTo(
         t,
         db,
@@ -252,7 +253,7 @@ test('a revision that was replaced goes as it was, or is settled if it is gone',
             return { body: { results } };
         },
     });
-    t.after(() => source.close());
+    atEnd(t, () => source.close());
     const site = copyRows(t, db, rows, to, source.url);
     await site.once();
     assert.deepEqual(await lettersOf(site), []);
@@ -285,7 +286,7 @@ for (const [status, body] of [
                 return { status: answer.status, body: answer.json };
             },
         });
-        t.after(() => source.close());
+        atEnd(t, () => source.close());
         const site = siteTo(
             t,
             db,
@@ -327,7 +328,7 @@ test('an answer of the target about what it has is gone by as far as it goes', a
             return { body: { rows: answer.json.rows.reverse() } };
         },
     });
-    t.after(() => target.close());
+    atEnd(t, () => target.close());
     const site = siteTo(t, dbOf(where), { url: `${target.url}/to` });
     await site.once();
     assert.ok(asked >= 4);

@@ -13,6 +13,7 @@ const { startReceiver } = require('../lib/receiver');
 const { makeSite, passwordsOf } = require('./lib/site');
 const { fill, put } = require('./lib/docs');
 const { bulkBench, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 let toBulk, pair, toReceiver, docsOf, leavesOf;
@@ -125,7 +126,7 @@ test('413 halves down to one document, which is rejected', async (t) => {
 
 test('an update without _id and _rev is refused, with no request', async (t) => {
     const target = await startReceiver({});
-    t.after(() => target.close());
+    atEnd(t, () => target.close());
     const site = makeSite(t, null, {});
     const feed = `${site.dir}/feed.ndjson`;
     fs.writeFileSync(

@@ -16,6 +16,7 @@ const { ownServer } = require('./lib/server');
 const { dbOf, fill, makeFilled, names, put, putLeaves, remove } = require('./lib/docs');
 const { bulkBench, serverUrl, urlOf, oks, posts, lettersOf, REV } = require('./lib/bulk');
 const { seeded } = require('./lib/seed');
+const { atEnd } = require('../lib/at_end');
 
 
 let couch;
@@ -397,7 +398,7 @@ for (const [what, options, pattern] of [
 
 test('a name that no database can have is a dead letter', async (t) => {
     const target = await startReceiver({});
-    t.after(() => target.close());
+    atEnd(t, () => target.close());
     const { db } = await makeFilled(couch, 3);
     const site = siteTo(t, db, { url: target.url, database: '../$db_name' });
     await site.once();

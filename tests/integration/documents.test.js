@@ -14,6 +14,7 @@ const { startReceiver } = require('../lib/receiver');
 const { makeSite } = require('./lib/site');
 const { startHook, ids, sortedIds } = require('./lib/sink');
 const { dbOf, fill, makeFilled, names, put, remove, replaceDb } = require('./lib/docs');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 
@@ -113,7 +114,7 @@ test("Spiegel's documents mean what they mean to Spiegel", async (t) => {
     const rules = await makeRules(t, { since: 'beginning' });
     const where = await couch.makeDb(uniqueDb());
     const receiver = await startReceiver();
-    t.after(() => receiver.close());
+    atEnd(t, () => receiver.close());
     await put(couch, where, 'post 1', { type: 'post', title: 'a' });
     await put(couch, where, 'page', { type: 'page' });
     await put(couch, where, 'gone', { type: 'post', gone_at: 5 });

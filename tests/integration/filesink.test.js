@@ -15,6 +15,7 @@ const { tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { toFile, linesOf, sortedIds } = require('./lib/sink');
 const { fill, makeFilled, put, remove } = require('./lib/docs');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 
@@ -97,7 +98,7 @@ test('a row that a server sent over several lines becomes one line', async (t) =
         ],
         { couch: { dbs: { d: [] } } },
     );
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const server = { url: sc.url, auth: 'admin:secret' };
     const { site, file } = siteTo(t, { db: 'd' }, {}, { server });
     await site.once();

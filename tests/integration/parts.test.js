@@ -16,6 +16,7 @@ const { makePki } = require('../lib/tls');
 const { pluginDir, tempDir } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { put } = require('./lib/docs');
+const { atEnd } = require('../lib/at_end');
 
 const MB = 1 << 20;
 
@@ -131,7 +132,7 @@ test('a part that is not as announced leaves nothing behind', async (t) => {
 /* A server with a certificate, whose reply is a function of the request. */
 async function startTls(t, pki, reply) {
     const server = await startReceiver({ reply, tls: pki.good });
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     return server;
 }
 

@@ -15,6 +15,7 @@ const { makeSite } = require('./lib/site');
 const { dbOf, fill, makeFilled, put, remove } = require('./lib/docs');
 const { lettersOf } = require('./lib/bulk');
 const { startPostgres, toPostgres, postgresSite, SECRET } = require('./lib/postgres');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 let postgres;
@@ -288,7 +289,7 @@ test('a dead letter that is sent again does not write over what is newer', async
 
 test('a server that is away is waited for', async (t) => {
     const own = await startPostgres();
-    t.after(() => own.close());
+    atEnd(t, () => own.close());
     const { where, db, ids } = await makeFilled(couch, 10);
     const site = postgresSite(t, couch, own, db, { table: 'docs' });
     await own.stop('SIGINT');

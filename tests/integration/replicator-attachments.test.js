@@ -14,6 +14,7 @@ const { startProxy } = require('../fault/lib/proxy');
 const faults = require('../fault/lib/faults');
 const { put, putLeaves, putLarge, digestOf } = require('./lib/docs');
 const { copyBench, startGateway, urlOf, lettersOf } = require('./lib/copy');
+const { atEnd } = require('../lib/at_end');
 
 const MB = 1 << 20;
 const HALF = MB / 2;
@@ -33,7 +34,7 @@ after(() => couch.close());
 
 async function proxy(t) {
     const made = await startProxy(couch.url, { seed: SEED });
-    t.after(() => made.close());
+    atEnd(t, () => made.close());
     return made;
 }
 

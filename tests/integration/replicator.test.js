@@ -15,6 +15,7 @@ const { tailrace } = require('../lib/tailrace');
 const { makeSite } = require('./lib/site');
 const { ownServer } = require('./lib/server');
 const { fill, makeFilled, names, put } = require('./lib/docs');
+const { atEnd } = require('../lib/at_end');
 
 const QUICK = { retry_min: '10ms', retry_max: '100ms', poll_interval: '100ms' };
 const DONE = { status: 200, body: { ok: true, no_changes: true, history: [] } };
@@ -42,7 +43,7 @@ function toReplicator(db, options, rule) {
 /* A rule whose server is a receiver: `reply` says what it answers to its n-th request. */
 async function siteToServer(t, db, reply, options, rule) {
     const server = await startReceiver({ reply });
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     const rules = {
         r: toReplicator(db, { target: 'copy', server: server.url, ...options }, rule),
     };
@@ -260,7 +261,7 @@ test('a password that is not known is said, and asked for again', async (t) => {
 test('the server is the one of the source unless it is named', async (t) => {
     const { db } = await makeFilled(couch, 1);
     const server = await startReceiver({ reply: () => DONE });
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     const options = { source: `${server.url}/prefix/db/`, target: 'x' };
     const site = makeSite(t, couch, { rules: { r: toReplicator(db, options) } });
     await site.once();
@@ -318,7 +319,7 @@ test('two hundred rules have a handful of threads and 48 connections', async (t)
             return DONE;
         },
     });
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     const rules = {};
     for (let i = 0; i < 200; i++)
         rules[`r${i}`] = toReplicator(db, { target: `copy-${i}`, server: server.url });

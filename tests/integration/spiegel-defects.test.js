@@ -16,6 +16,7 @@ const { startForward } = require('./lib/forward');
 const { makeFilled, put, names, fill } = require('./lib/docs');
 const { makeSpiegel, documentsOf } = require('./lib/spiegel');
 const { makeSite } = require('./lib/site');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 
@@ -27,7 +28,7 @@ const QUICK = { retry_min: '10ms', retry_max: '100ms', poll_interval: '100ms' };
 
 async function startApi(t, reply) {
     const api = await startReceiver({ reply });
-    t.after(() => api.close());
+    atEnd(t, () => api.close());
     return api;
 }
 

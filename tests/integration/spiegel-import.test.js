@@ -15,6 +15,7 @@ const { startReceiver } = require('../lib/receiver');
 const { makeFilled, fill, put, names, replaceDb, dbOf } = require('./lib/docs');
 const { makeSpiegel, documentsOf, endOf } = require('./lib/spiegel');
 const { makeSite } = require('./lib/site');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 
@@ -56,7 +57,7 @@ const checkpoints = async (site) => {
 /* Requests by the id of the document that they are about. */
 async function startApi(t) {
     const api = await startReceiver({});
-    t.after(() => api.close());
+    atEnd(t, () => api.close());
     api.ids = (where = '/') =>
         api.requests
             .filter((req) => req.path === where)

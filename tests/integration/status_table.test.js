@@ -11,6 +11,7 @@ const net = require('node:net');
 const path = require('node:path');
 
 const { tailrace, tempDir } = require('../lib/tailrace.js');
+const { atEnd } = require('../lib/at_end');
 
 const DATAERR = 65;
 const UNAVAILABLE = 69;
@@ -73,7 +74,7 @@ async function shown(t, said, ...words) {
         socket.end(typeof said === 'string' ? said : `${JSON.stringify(said)}\n`),
     );
     await new Promise((resolve) => server.listen(path.join(dir, 'tailrace.sock'), resolve));
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     return tailrace(['status', '--state-dir', dir, ...words]);
 }
 

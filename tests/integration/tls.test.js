@@ -22,6 +22,7 @@ const { startForward } = require('./lib/forward');
 const { makeFilled } = require('./lib/docs');
 const { makeSite } = require('./lib/site');
 const { startHook, toHook } = require('./lib/sink');
+const { atEnd } = require('../lib/at_end');
 
 const QUICK = { retry_min: '5ms', retry_max: '50ms', poll_interval: '20ms' };
 const ADMIN = { '127.0.0.1': { admin: 'secret' } };
@@ -75,7 +76,7 @@ for (const [name, [make, refusal]] of Object.entries(SERVERS)) {
             tls: { secureContext },
             couch: { dbs: { db: rows(2) } },
         });
-        t.after(() => sc.close());
+        atEnd(t, () => sc.close());
         const hook = await startHook(t);
         const site = makeSite(t, null, {
             passwords: ADMIN,
@@ -91,7 +92,7 @@ for (const [name, [make, refusal]] of Object.entries(SERVERS)) {
     test(`a webhook with ${name} is ${refusal ? 'told nothing' : 'called'}`, async (t) => {
         const { db } = await makeFilled(couch, 1);
         const hook = await startReceiver({ tls: make() });
-        t.after(() => hook.close());
+        atEnd(t, () => hook.close());
         const site = makeSite(t, couch, {
             main: { log: { level: 'debug' } },
             rules: { r: toHook(hook, [db], { options: { ca_file: pki.caFile } }) },
@@ -111,7 +112,7 @@ for (const [name, [make, refusal]] of Object.entries(SERVERS)) {
 test('a server that does not verify can be had, by saying so', async (t) => {
     const { db } = await makeFilled(couch, 1);
     const hook = await startReceiver({ tls: pki.selfSigned });
-    t.after(() => hook.close());
+    atEnd(t, () => hook.close());
     const site = makeSite(t, couch, {
         rules: { r: toHook(hook, [db], { options: { insecure: true } }) },
     });
@@ -162,7 +163,7 @@ test('no .netrc, .curlrc or CA of the environment is read', async (t) => {
     assert.equal(request.headers['x-curlrc'], undefined);
 
     const hook = await startReceiver({ tls: pki.good });
-    t.after(() => hook.close());
+    atEnd(t, () => hook.close());
     const other = makeSite(t, couch, { rules: { r: toHook(hook, [db]) } });
     const daemon = other.start({ env });
     await daemon.waitForLog({ msg: /^batch failed/, reason: /certificate/i });

@@ -16,6 +16,7 @@ const { startHook, toHook } = require('./lib/sink');
 const { makeSite } = require('./lib/site');
 const { makeFilled } = require('./lib/docs');
 const { startOnTerminal } = require('./lib/screen');
+const { atEnd } = require('../lib/at_end');
 
 const UNAVAILABLE = 69;
 
@@ -96,7 +97,7 @@ test('where there is no terminal the tables come again and again, and it ends wi
     const site = await makePair(t);
     const daemon = await started(site);
     const child = spawn(binary(), [...site.args('top'), '1']);
-    t.after(() => child.kill('SIGKILL'));
+    atEnd(t, () => child.kill('SIGKILL'));
     const ended = new Promise((resolve) => child.on('close', (code) => resolve(code)));
     let stdout = '';
     let stderr = '';
@@ -118,7 +119,7 @@ test('with --json there is a document a line', async (t) => {
     const site = await makePair(t);
     await started(site);
     const child = spawn(binary(), site.args('top', '--json'));
-    t.after(() => child.kill('SIGKILL'));
+    atEnd(t, () => child.kill('SIGKILL'));
     let stdout = '';
     child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
     await waitFor(() => stdout.split('\n').length > 2, 'two lines');

@@ -14,6 +14,7 @@ const { makeSite } = require('./lib/site');
 const { makeEnds, startSecond } = require('./lib/ends');
 const { startOnTerminal } = require('./lib/screen');
 const { names, put, putLeaves } = require('./lib/docs');
+const { atEnd } = require('../lib/at_end');
 
 const USAGE = 64;
 const NOINPUT = 66;
@@ -188,7 +189,7 @@ async function startPassage(t, on) {
         inner.end(Buffer.concat(body));
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    t.after(() => (server.closeAllConnections(), server.close()));
+    atEnd(t, () => (server.closeAllConnections(), server.close()));
     return `http://admin@127.0.0.1:${server.address().port}`;
 }
 

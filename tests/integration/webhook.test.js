@@ -16,6 +16,7 @@ const { tailrace } = require('../lib/tailrace');
 const { startScripted, on } = require('../fault/lib/scripted');
 const { makeSite } = require('./lib/site');
 const { fill, makeFilled, put, remove } = require('./lib/docs');
+const { atEnd } = require('../lib/at_end');
 
 let couch;
 
@@ -24,7 +25,7 @@ after(() => couch.close());
 
 async function receiver(t, reply) {
     const hook = await startReceiver({ reply });
-    t.after(() => hook.close());
+    atEnd(t, () => hook.close());
     return hook;
 }
 
@@ -443,7 +444,7 @@ test('an answer cut short is tried again', async (t) => {
             return ctx.fin();
         }),
     ]);
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     await siteTo(t, filled, { url: `${sc.url}/x` }).once();
     assert.equal(seen, 2);
 });

@@ -19,6 +19,7 @@ const os = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
 const { spawn } = require('node:child_process');
+const { atEnd } = require('./at_end');
 
 const REPO = path.resolve(__dirname, '..', '..');
 
@@ -37,7 +38,7 @@ function pluginDir() {
 function tempDir(t) {
     const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
     if (t && !process.env.TAILRACE_KEEP)
-        t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+        atEnd(t, () => fs.rmSync(dir, { recursive: true, force: true }));
     return dir;
 }
 
@@ -120,7 +121,7 @@ class Daemon {
         });
         this.child.stdin.on('error', () => {});
         this.child.stdin.end(options.input || '');
-        if (options.t) options.t.after(() => this.kill9());
+        if (options.t) atEnd(options.t, () => this.kill9());
     }
 
     #wake() {

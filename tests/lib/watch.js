@@ -16,6 +16,7 @@
 'use strict';
 
 const http = require('node:http');
+const { atEnd } = require('./at_end');
 
 function describe(msg) {
     const url = new URL(msg.url, 'http://watch');
@@ -152,7 +153,7 @@ class Watch {
 /* With `t`, the context of a test, it is closed after the test. */
 async function startWatch(target, t) {
     const watch = await new Watch(target).listen();
-    if (t) t.after(() => watch.close());
+    if (t) atEnd(t, () => watch.close());
     return watch;
 }
 

@@ -25,6 +25,7 @@ const {
     pluginDir,
 } = require('../../lib/tailrace');
 const { printConfig } = require('./config');
+const { atEnd } = require('../../lib/at_end');
 
 const REPORT = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:/;
 
@@ -64,7 +65,7 @@ class Stage {
         this.files = files;
         this.write();
         this.sink = new LineFile(path.join(dir, 'out.ndjson'));
-        t.after(() => this.daemon && assertClean(this.daemon.stderrLines));
+        atEnd(t, () => this.daemon && assertClean(this.daemon.stderrLines));
     }
 
     /* Write the configuration, anew when a test changed `settings`. */

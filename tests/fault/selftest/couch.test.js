@@ -7,10 +7,11 @@ const assert = require('node:assert');
 const { startScripted } = require('../lib/scripted');
 const { rows, row } = require('../lib/rows');
 const { request } = require('./http_client');
+const { atEnd } = require('../../lib/at_end');
 
 async function serve(t, dbs) {
     const sc = await startScripted([], { couch: { dbs } });
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     sc.get = async (path, options) => {
         const got = await request(sc.url + path, options);
         return { ...got, json: () => JSON.parse(got.body) };

@@ -9,6 +9,7 @@ const { startScripted, on } = require('../lib/scripted');
 const { startProxy } = require('../lib/proxy');
 const faults = require('../lib/faults');
 const answers = require('../lib/answers');
+const { atEnd } = require('../../lib/at_end');
 
 /*
  * How did this connection end for its reader? libuv reports a RST that comes together with data
@@ -38,7 +39,7 @@ test('the scripted server ends with FIN or RST', async (t) => {
         on('GET', '/cut-rst', answers.cutLength('abc', 1, { rst: true })),
         on('GET', '/hang', answers.hang()),
     ]);
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     assert.deepEqual(await ending(sc.port, '/fin'), ['fin', 0]);
     assert.deepEqual(await ending(sc.port, '/rst'), ['rst', 0]);
     assert.equal((await ending(sc.port, '/cut-fin'))[0], 'fin');
@@ -55,7 +56,7 @@ test('the scripted server ends with FIN or RST', async (t) => {
 test('the proxy ends with FIN or RST, after exactly n bytes', async (t) => {
     const sc = await startScripted((ctx) => ctx.reply({ body: 'x'.repeat(1000) }));
     const fp = await startProxy(sc.url, { seed: 1 });
-    t.after(() => Promise.all([fp.close(), sc.close()]));
+    atEnd(t, () => Promise.all([fp.close(), sc.close()]));
     for (const n of [1, 100, 500]) {
         await fp.set(faults.cut(n));
         assert.deepEqual(await ending(fp.port, '/'), ['fin', n]);
@@ -75,7 +76,7 @@ test('a request that the proxy cuts ends at the target with FIN or RST', async (
     );
     await new Promise((resolve) => sink.listen(0, '127.0.0.1', resolve));
     const fp = await startProxy(`http://127.0.0.1:${sink.address().port}`, { seed: 1 });
-    t.after(() => Promise.all([fp.close(), sink.close()]));
+    atEnd(t, () => Promise.all([fp.close(), sink.close()]));
     for (const how of ['fin', 'rst']) {
         await fp.set(faults.cutRequest(7, { how }));
         await ending(fp.port, '/');

@@ -9,6 +9,7 @@ const { startScripted, on } = require('../lib/scripted');
 const { startProxy } = require('../lib/proxy');
 const faults = require('../lib/faults');
 const { request } = require('./http_client');
+const { atEnd } = require('../../lib/at_end');
 
 const TEXT = 'abcdefghijklmnopqrstuvwxyz';
 
@@ -16,13 +17,13 @@ const TEXT = 'abcdefghijklmnopqrstuvwxyz';
 async function setUp(t, { script = (ctx) => ctx.reply({ body: TEXT }), ...options } = {}) {
     const sc = await startScripted(script);
     const fp = await startProxy(sc.url, { seed: 1, ...options });
-    t.after(() => Promise.all([fp.close(), sc.close()]));
+    atEnd(t, () => Promise.all([fp.close(), sc.close()]));
     return { sc, fp, get: (path = '/', more) => request(fp.url + path, more) };
 }
 
 function keepAlive(t) {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    t.after(() => agent.destroy());
+    atEnd(t, () => agent.destroy());
     return agent;
 }
 

@@ -11,6 +11,7 @@ const { spawn, spawnSync } = require('node:child_process');
 const { startScripted } = require('../lib/scripted');
 const { parseFault } = require('../lib/faults');
 const { request } = require('./http_client');
+const { atEnd } = require('../../lib/at_end');
 
 const PROXY = path.join(__dirname, '..', 'lib', 'proxy.js');
 
@@ -35,7 +36,7 @@ test('a fault is written KIND:key=value,…', () => {
 
 test('the command proxies, obeys stdin and tells its seed', async (t) => {
     const sc = await startScripted([]);
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     const child = spawn(process.execPath, [
         PROXY,
         '--target',
@@ -45,7 +46,7 @@ test('the command proxies, obeys stdin and tells its seed', async (t) => {
         '--fault',
         'status:code=503',
     ]);
-    t.after(() => child.kill());
+    atEnd(t, () => child.kill());
     const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const next = async () => JSON.parse((await lines.next()).value);
     const { url, seed } = await next();

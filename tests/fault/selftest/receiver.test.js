@@ -7,10 +7,11 @@ const assert = require('node:assert');
 const zlib = require('node:zlib');
 const { startReceiver } = require('../../lib/receiver');
 const { request } = require('./http_client');
+const { atEnd } = require('../../lib/at_end');
 
 async function receive(t, options) {
     const hook = await startReceiver(options);
-    t.after(() => hook.close());
+    atEnd(t, () => hook.close());
     return hook;
 }
 

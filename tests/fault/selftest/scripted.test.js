@@ -10,10 +10,11 @@ const { startScripted, on } = require('../lib/scripted');
 const answers = require('../lib/answers');
 const { rows, bigRow } = require('../lib/rows');
 const { request } = require('./http_client');
+const { atEnd } = require('../../lib/at_end');
 
 async function serve(t, script, options) {
     const sc = await startScripted(script, options);
-    t.after(() => sc.close());
+    atEnd(t, () => sc.close());
     return sc;
 }
 
@@ -45,7 +46,7 @@ test('a line added later goes first', async (t) => {
 test('a request is recorded with its body, chunked or not, on one connection', async (t) => {
     const sc = await serve(t, (ctx) => ctx.reply({ body: 'ok' }));
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    t.after(() => agent.destroy());
+    atEnd(t, () => agent.destroy());
     await request(`${sc.url}/a`, {
         method: 'PUT',
         body: '{"a":1}',
@@ -192,7 +193,7 @@ test('bulk replies are short, reordered, partial, of strangers and of conflicts'
 test('an early line answers before the body has come', async (t) => {
     const sc = await serve(t, [on('PUT', '/', { status: 413 }).early()]);
     const socket = net.connect(sc.port, '127.0.0.1');
-    t.after(() => socket.destroy());
+    atEnd(t, () => socket.destroy());
     socket.write('PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nfirst');
     const [data] = await require('node:events').once(socket, 'data');
     assert.match(data.toString(), /^HTTP\/1.1 413 /);

@@ -17,6 +17,7 @@ const {
     binary,
     pluginDir,
 } = require('../../lib/tailrace');
+const { atEnd } = require('../../lib/at_end');
 
 const STAND_IN = `#!${process.execPath}
 const [cmd, ...args] = process.argv.slice(2);
@@ -40,7 +41,7 @@ function useStandIn(t) {
     fs.writeFileSync(bin, STAND_IN, { mode: 0o755 });
     const old = process.env.TAILRACE_BIN;
     process.env.TAILRACE_BIN = bin;
-    t.after(() =>
+    atEnd(t, () =>
         old === undefined ? delete process.env.TAILRACE_BIN : (process.env.TAILRACE_BIN = old)
     );
     return dir;

@@ -15,6 +15,7 @@ const { startProxy } = require('../lib/proxy');
 const faults = require('../lib/faults');
 const answers = require('../lib/answers');
 const { request } = require('./http_client');
+const { atEnd } = require('../../lib/at_end');
 
 test('certificates: good, expired, of another name, of a stranger', async (t) => {
     const pki = makePki(tempDir(t));
@@ -33,7 +34,7 @@ test('certificates: good, expired, of another name, of a stranger', async (t) =>
 test('the receiver speaks TLS', async (t) => {
     const pki = makePki(tempDir(t));
     const hook = await startReceiver({ tls: pki.good });
-    t.after(() => hook.close());
+    atEnd(t, () => hook.close());
     assert.equal((await request(hook.url, { ca: pki.ca })).status, 200);
 });
 
@@ -45,7 +46,7 @@ test('the scripted server misbehaves in TLS too, and the proxy cuts it', async (
     ];
     const sc = await startScripted(script, { tls: pki.good });
     const fp = await startProxy(sc.url, { seed: 1 });
-    t.after(() => Promise.all([fp.close(), sc.close()]));
+    atEnd(t, () => Promise.all([fp.close(), sc.close()]));
     const get = (path) => request(fp.url + path, { ca: pki.ca });
     assert.equal((await get('/')).status, 200);
     assert.equal((await get('/reset')).error, 'ECONNRESET');

@@ -13,6 +13,7 @@ const assert = require('node:assert');
 const { startReceiver } = require('../../lib/receiver');
 const { makeSite } = require('./site');
 const { makeFilled } = require('./docs');
+const { atEnd } = require('../../lib/at_end');
 
 const REV = (generation, letter) => `${generation}-${letter.repeat(32)}`;
 
@@ -58,7 +59,7 @@ function bulkBench(couch) {
         const target = await startReceiver({
             reply: (req) => reply(req.body && req.json(), req),
         });
-        t.after(() => target.close());
+        atEnd(t, () => target.close());
         const site = siteTo(t, filled.db, { url: `${target.url}/to`, ...options }, rule);
         return { ...filled, target, site };
     }

@@ -17,6 +17,7 @@ const { uniqueDb } = require('../../lib/couch');
 const { startReceiver } = require('../../lib/receiver');
 const { makeSite } = require('./site');
 const { dbOf, makeFilled } = require('./docs');
+const { atEnd } = require('../../lib/at_end');
 
 const urlOf = (server, where) => server.url.replace('://', '://admin@') + where;
 const lettersOf = async (site) => (await site.command(['dead-letter', 'list'])).dead_letters;
@@ -39,7 +40,7 @@ async function startGateway(t, couch, meddle) {
     const gateway = await startReceiver({
         reply: async (req) => (await meddle(req, () => pass(req))) || pass(req),
     });
-    t.after(() => gateway.close());
+    atEnd(t, () => gateway.close());
     return gateway;
 }
 

@@ -13,6 +13,7 @@ const path = require('node:path');
 const { spawnServer, TestServer, ADMIN } = require('../../lib/couch');
 const { tailrace, startTailrace, tempDir, pluginDir } = require('../../lib/tailrace');
 const { passwordsOf } = require('./site');
+const { atEnd } = require('../../lib/at_end');
 
 class Ends {
     constructor(t, couch) {
@@ -54,7 +55,7 @@ class Ends {
 async function startSecond(t) {
     const server = await spawnServer(tempDir(t), ['--port', '0', '--admin', ADMIN]);
     const second = new TestServer(server.url, ADMIN, false, () => server.stop());
-    t.after(() => second.close());
+    atEnd(t, () => second.close());
     return second;
 }
 

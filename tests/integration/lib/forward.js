@@ -7,6 +7,7 @@
 
 const http = require('node:http');
 const net = require('node:net');
+const { atEnd } = require('../../lib/at_end');
 
 class Forward {
     constructor() {
@@ -62,7 +63,7 @@ async function startForward(t) {
     const forward = new Forward();
     await new Promise((resolve) => forward.server.listen(0, '127.0.0.1', resolve));
     forward.url = `http://127.0.0.1:${forward.server.address().port}`;
-    t.after(() => forward.close());
+    atEnd(t, () => forward.close());
     return forward;
 }
 

@@ -25,6 +25,7 @@ const { startWatch } = require('../../lib/watch');
 const { makeSite } = require('./site');
 const { fill } = require('./docs');
 const { eachOf } = require('./many');
+const { atEnd } = require('../../lib/at_end');
 
 const NAMES_A_REQUEST = 100;
 const TICKS = 100; /* of a second, in /proc */
@@ -224,7 +225,7 @@ class Pairs {
  * the documents. */
 async function makePairs(t, couch, count, { by, source, options, patienceMs = 60000 }) {
     const pairs = new Pairs(t, couch, count, patienceMs);
-    t.after(() => pairs.remove());
+    atEnd(t, () => pairs.remove());
     await pairs.make({ by, source, options });
     return pairs;
 }

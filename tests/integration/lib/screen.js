@@ -15,6 +15,7 @@ const path = require('node:path');
 const { spawn, execFileSync } = require('node:child_process');
 const { binary, tempDir } = require('../../lib/tailrace');
 const { waitFor } = require('../../lib/couch');
+const { atEnd } = require('../../lib/at_end');
 
 class Screen {
     constructor(rows, columns) {
@@ -127,7 +128,7 @@ class OnTerminal {
         this.ended = new Promise((resolve) =>
             this.child.on('close', (code) => resolve({ code, screen: this.screen })),
         );
-        t.after(() => this.child.kill('SIGKILL'));
+        atEnd(t, () => this.child.kill('SIGKILL'));
     }
 
     /* What the screen shows when `good` likes it. */

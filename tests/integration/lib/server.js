@@ -12,6 +12,7 @@
 
 const { spawnServer, TestServer, ADMIN } = require('../../lib/couch');
 const { tempDir } = require('../../lib/tailrace');
+const { atEnd } = require('../../lib/at_end');
 
 async function ownServer(t, { args = [], dir = tempDir(t), port = 0 } = {}) {
     const spawned = await spawnServer(dir, ['--port', String(port), '--admin', ADMIN, ...args]);
@@ -19,7 +20,7 @@ async function ownServer(t, { args = [], dir = tempDir(t), port = 0 } = {}) {
     let running = true;
     server.end = (signal) => ((running = false), spawned.stop(signal));
     server.again = () => ownServer(t, { args, dir, port: new URL(spawned.url).port });
-    t.after(() => running && server.end());
+    atEnd(t, () => running && server.end());
     return server;
 }
 

@@ -15,6 +15,7 @@
 const fs = require('node:fs');
 const { startReceiver } = require('../../lib/receiver');
 const { waitFor } = require('../../lib/couch');
+const { atEnd } = require('../../lib/at_end');
 
 class Hook {
     constructor(reply) {
@@ -56,7 +57,7 @@ async function startHook(t, reply) {
     const receiver = await startReceiver({ reply: (req) => hook.answer(req) });
     hook.url = receiver.url;
     hook.receiver = receiver;
-    t.after(() => receiver.close());
+    atEnd(t, () => receiver.close());
     return hook;
 }
 

@@ -28,6 +28,7 @@ const { startWatch } = require('../../lib/watch');
 const { makeSite } = require('./site');
 const { fill } = require('./docs');
 const { eachOf } = require('./many');
+const { atEnd } = require('../../lib/at_end');
 
 const NAMES_A_REQUEST = 100;
 const TICKS = 100; /* of a second, in /proc */
@@ -47,7 +48,7 @@ class Users {
         await eachOf([...this.names, this.rules], 8, (name) => couch.makeDb(name));
         await this.#listen();
         this.api = await startReceiver();
-        t.after(() => this.api.close());
+        atEnd(t, () => this.api.close());
         this.watch = await startWatch(couch.url, t);
         const group = {
             source: 'main',
@@ -81,7 +82,7 @@ class Users {
         const agent = new http.Agent();
         const where = '/_db_updates?feed=continuous&since=now&heartbeat=10000';
         const feed = await this.couch.open(where, { agent });
-        this.t.after(() => agent.destroy());
+        atEnd(this.t, () => agent.destroy());
         feed.on('error', () => {});
         const lines = readline.createInterface({ input: feed });
         lines.on('error', () => {});
@@ -329,7 +330,7 @@ class Users {
 /* `options`: patienceMs; main options of the daemon, `defaults` of the group, `source`. */
 async function makeUsers(t, couch, count, { patienceMs, ...parts } = {}) {
     const users = new Users(t, couch, count, { patienceMs });
-    t.after(() => users.remove());
+    atEnd(t, () => users.remove());
     await users.make(parts);
     return users;
 }
