@@ -8,8 +8,9 @@
  *     GET the source's server  once, for its uuid, which is part of the name
  *     GET, GET                 both documents: their revisions, and the sessions before
  *     PUT, PUT
+ *     GET the target           was it made anew in between, the second was of another
  *
- * The last of them is left out where it is only to be seen where to begin. Worker.
+ * The last of them are left out where it is only to be seen where to begin. Worker.
  */
 #include "native.h"
 
@@ -24,6 +25,7 @@ enum step {
     READ_TARGET,
     WRITE_SOURCE,
     WRITE_TARGET,
+    LOOK_AGAIN,
     DONE
 };
 
@@ -101,7 +103,7 @@ static void fail(struct link *link, const char *why)
         "GET of the source",          "GET of the target",
         "GET of the source's server", "GET of the source's _local",
         "GET of the target's _local", "PUT of the source's _local",
-        "PUT of the target's _local",
+        "PUT of the target's _local", "GET of the target",
     };
     char text[MESSAGE_MAX];
 
@@ -173,16 +175,23 @@ static struct link *link_of_ask(struct ask *ask)
     return (struct link *)(void *)((char *)ask - offsetof(struct link, books.ask));
 }
 
+static bool is_on_target(int step)
+{
+    return step == LOOK_TARGET || step == READ_TARGET || step == WRITE_TARGET ||
+           step == LOOK_AGAIN;
+}
+
 /* NULL: go on. */
 static const char *take(struct link *link, const tr_http_response *response)
 {
     struct books *books = &link->books;
-    int end_ = books->step == LOOK_TARGET || books->step == READ_TARGET ? TARGET : SOURCE;
+    int end_ = is_on_target(books->step) ? TARGET : SOURCE;
     bool whole = response->status == 200 && tr_scan_is_whole(response->body, '{');
 
     switch (books->step) {
     case LOOK_SOURCE:
     case LOOK_TARGET:
+    case LOOK_AGAIN:
         if (end_ == TARGET && ask_is_gone(response))
             link_lose(link);
         if (!whole)
@@ -258,7 +267,7 @@ static void go_on(struct link *link)
     struct books *books = &link->books;
     tr_self *self = link->self;
     enum step step = (enum step)books->step;
-    bool on_target = step == LOOK_TARGET || step == READ_TARGET || step == WRITE_TARGET;
+    bool on_target = is_on_target(step);
     bool writes = step == WRITE_SOURCE || step == WRITE_TARGET;
     char path[64] = "";
     tr_text body = {0};
@@ -279,7 +288,7 @@ static void go_on(struct link *link)
         question.url = address_server(question.url);
     if (step == READ_SERVER)
         snprintf(path, sizeof(path), "/");
-    else if (step > READ_SERVER)
+    else if (step > READ_SERVER && step < LOOK_AGAIN)
         snprintf(path, sizeof(path), "/_local/%s", books->id);
     if (writes)
         add_document(link, on_target ? TARGET : SOURCE, &body);

@@ -329,7 +329,7 @@ static inline bool checkpoint_is_due(const struct link *link)
 {
     const struct books *books = &link->books;
 
-    return books->position.len > 0 && !books->given_up &&
+    return books->position.len > 0 && !books->given_up && !link->remade &&
            !tr_str_eq(tr_text_str(&books->position), tr_text_str(&books->written));
 }
 

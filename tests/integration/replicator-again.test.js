@@ -111,6 +111,24 @@ test('a target that is made again in the middle of the copy misses nothing', asy
     await bench.assertSame(where, to);
 });
 
+/* Written after it was looked at, the books would be the new one's, which has nothing. */
+test('a target that is made again while its books are written is filled again', async (t) => {
+    let replaced = false;
+    const meddle = async (req) => {
+        if (replaced || req.method !== 'PUT' || !/_local/.test(req.url)) return;
+        replaced = true;
+        await replaceDb(couch, to, []);
+    };
+    const gateway = await startGateway(t, couch, meddle);
+    const { where, to, db } = await bench.pair(t, 20);
+    const options = { target: urlOf(gateway, to), ...OFTEN };
+    const daemon = bench.siteTo(t, db, options, AT_ONCE, QUICK).start();
+    await waitFor(() => replaced, 'the first books');
+    await put(couch, where, 'later');
+    await assertFilled(where, to);
+    assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+});
+
 test('a target out of a backup goes on where it was then', async (t) => {
     const { where, to, db } = await bench.pair(t, 20);
     const site = bench.siteTo(t, db, { target: urlOf(couch, to), ...OFTEN }, AT_ONCE, QUICK);
