@@ -81,7 +81,7 @@ struct job *job_take(tr_self *self, const tr_batch *batch)
     job->settled = job->rejected = 0;
     job->failed = false;
     job->retry_after_ms = 0;
-    job->message[0] = '\0';
+    job->message[0] = job->origin[0] = '\0';
     job->flight = NULL;
     for (uint32_t i = 0; i < batch->count; i++)
         job->items[i] = TR_RETRY;

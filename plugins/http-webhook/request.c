@@ -176,45 +176,6 @@ static void add_header(struct job *job, tr_str name, tr_str value)
     job->headers[job->headers_count++] = (tr_http_header){.name = name, .value = value};
 }
 
-/* Changes by what stays the same on every attempt. A stream is of one database. A request that
- * speaks for several has a key of all of them: else a receiver would take it for the one that
- * it has seen already. */
-static void hash_changes(const struct job *job, void *user)
-{
-    const tr_batch *batch = job->batch;
-    bool has_stream = TR_ROOM(batch, tr_batch, stream) && batch->stream.len > 0;
-    uint32_t end = job->flight ? batch->count : job->next + job->group;
-    struct hasher *hasher = user;
-
-    for (uint32_t i = job->next; i < end; i++) {
-        const tr_change *change = tr_batch_at(batch, i);
-
-        if (job->flight && !debounce_covers(job, i))
-            continue;
-        hasher_add(hasher, has_stream ? batch->stream : batch->source);
-        if (!has_stream)
-            hasher_add(hasher, batch->db);
-        hasher_add(hasher, change->id);
-        hasher_add(hasher, change->rev);
-    }
-}
-
-static void add_idempotency(struct job *job)
-{
-    struct hasher *hasher = job->self->hasher;
-    struct digest digest;
-
-    hasher_begin(hasher);
-    hasher_add(hasher, job->batch->rule);
-    if (job->flight)
-        debounce_each(job->flight, hash_changes, hasher);
-    else
-        hash_changes(job, hasher);
-    hasher_end(hasher, &digest);
-    digest_hex(&digest, job->idempotency);
-    add_header(job, TR_STR("Idempotency-Key"), tr_str_n(job->idempotency, DIGEST_HEX));
-}
-
 /* Without a body, what a request says is its path and query. */
 static tr_str payload_of(const struct job *job)
 {
@@ -249,7 +210,7 @@ void request_seal(struct job *job)
     if (job->body.len > 0)
         add_header(job, TR_STR("Content-Type"), tr_str_c(options->content_type));
     if (options->idempotency)
-        add_idempotency(job);
+        add_header(job, TR_STR("Idempotency-Key"), key_make(job));
     if (job->self->signer)
         add_signature(job);
 }

@@ -8,9 +8,10 @@
  *     pieces.c compose.c text.c   what a plan is made of
  *     batch.c         a batch: one request after the other, and its outcome
  *     request.c       one request: rendered, signed, sent
+ *     key.c           what tells an attempt from another change
  *     debounce.c      requests that are alike share one
  *     answer.c        what an answer means
- *     sign.c          signatures, idempotency keys
+ *     sign.c          digests and signatures
  *     explain.c       tr.explain/1
  *
  * Batches run side by side; the changes of one batch run one after the other. Nothing here
@@ -27,7 +28,7 @@
 #include <tailrace/connection.h>
 #include <tailrace/ext/secrets.h>
 
-enum { JOBS_MAX = 512, STATUS_MAX = 1000, MESSAGE_MAX = 256 };
+enum { JOBS_MAX = 512, STATUS_MAX = 1000, MESSAGE_MAX = 256, KEY_MAX = 200 };
 
 /* The places of the choices of `method`. */
 enum { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_HEAD };
@@ -80,7 +81,8 @@ struct job {
     struct text url, body, values, other; /* the request; another's URL, for comparison    */
     tr_http_header *headers;
     uint32_t headers_count;
-    char idempotency[DIGEST_HEX + 1], signature[SIGNATURE_MAX], timestamp[24];
+    char key[KEY_MAX], signature[SIGNATURE_MAX], timestamp[24];
+    char origin[DIGEST_HEX + 1]; /* of the batch, see key.c; empty: not yet known          */
 
     struct digest *alike; /* debounce: of each change's request                            */
     uint32_t alike_cap;
@@ -151,6 +153,10 @@ tr_status request_send(struct job *job, uint32_t timeout_ms,
                        struct verdict *ret_verdict);
 /* A digest of all that is rendered. */
 void request_digest(struct job *job, struct digest *ret_digest);
+
+/* key.c [worker] */
+/* The idempotency key of what is sent next; the job's, until the next one. */
+tr_str key_make(struct job *job);
 
 /* batch.c [worker] */
 struct job *job_take(tr_self *self, const tr_batch *batch);

@@ -338,12 +338,24 @@ test('the idempotency key is the same on every attempt, and no other change has 
     const keys = new Map();
     for (const req of hook.requests) {
         const key = req.headers['idempotency-key'];
-        assert.match(key, /^[0-9a-f]{32}$/);
+        assert.match(key, /^[0-9a-f]{32}\/1-[0-9a-f]{32}\/doc-00000[1-3]$/);
         assert.equal(keys.get(req.path) ?? key, key);
         keys.set(req.path, key);
     }
     assert.equal(new Set(keys.values()).size, 3);
     assert.equal(hook.requests.length, 6);
+});
+
+test('what cannot stand in an idempotency key is told by a digest', async (t) => {
+    const hook = await receiver(t);
+    const filled = await makeFilled(couch, 0);
+    const ids = ['a b', 'é', 'x'.repeat(200), 'y'.repeat(90), '(=,;)'];
+    for (const id of ids) await put(couch, filled.where, id);
+    await siteTo(t, filled, { url: `${hook.url}/r` }).once();
+    const keys = hook.requests.map((r) => r.headers['idempotency-key']);
+    const plain = keys.flatMap((key) => /^[0-9a-f]{32}\/1-[0-9a-f]{32}\/(.*)$/.exec(key)?.[1] ?? []);
+    assert.deepEqual(plain.sort(), ['(=,;)', 'y'.repeat(90)]);
+    assert.equal(new Set(keys).size, ids.length);
 });
 
 test('another revision and another rule have another idempotency key', async (t) => {
