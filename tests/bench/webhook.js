@@ -2,7 +2,8 @@
 /*
  * webhook: what a request costs in CPU time: one change a request, a document of 1 KB by POST, 32
  * at once, to an nginx on loopback. tailrace's whole process counts, with its reading of the
- * feed (a file of rows); of the Node clients only the sending. Raw sockets (bench_post.c) show
+ * feed (a file of rows); of the Node clients only the sending, but for one that reads the same
+ * file, whose whole process counts as tailrace's does. Raw sockets (bench_post.c) show
  * what the kernel takes: nobody who sends one request at a time can cost less.
  */
 'use strict';
@@ -36,9 +37,12 @@ async function tailrace(rows, url) {
     return bench.runTailrace(conf);
 }
 
+function client(kind, url, what) {
+    return bench.cost(process.execPath, [CLIENT, kind, url, String(what), String(CONCURRENCY)]);
+}
+
 async function node(kind, url, count) {
-    const args = [CLIENT, kind, url, String(count), String(CONCURRENCY)];
-    const result = await bench.cost(process.execPath, args);
+    const result = await client(kind, url, count);
     const sending = JSON.parse(result.stdout);
     return { ...result, ...sending, cpu: sending.user + sending.sys };
 }
@@ -65,6 +69,7 @@ module.exports = async function webhook({ rows, rounds }) {
         const contenders = {
             tailrace: () => tailrace(file, nginx.url),
             'node:http, keep-alive': () => node('agent', nginx.url, count),
+            'node:http, from the file': () => client('rows', nginx.url, file),
             'node fetch (undici)': () => node('fetch', nginx.url, count),
             'raw sockets': () => raw(nginx.url, count),
         };
@@ -93,6 +98,7 @@ module.exports = async function webhook({ rows, rounds }) {
             rounds,
             results,
             tailrace_by_agent: per(results.tailrace) / per(results['node:http, keep-alive']),
+            tailrace_by_rows: per(results.tailrace) / per(results['node:http, from the file']),
             tailrace_by_fetch: per(results.tailrace) / per(results['node fetch (undici)']),
             tailrace_by_raw: per(results.tailrace) / per(results['raw sockets']),
         };

@@ -3,27 +3,52 @@
  * Sends documents by POST, so many at once, and prints what that cost:
  *
  *     node post.js agent|fetch URL COUNT CONCURRENCY
+ *     node post.js rows URL FILE CONCURRENCY
  *
  * agent is node:http with a keep-alive agent, fetch is the undici within Node. The bodies are
- * made before the clock starts, and Node's own start does not count either. Only the status of
- * an answer is looked at.
+ * made before the clock starts, and Node's own start does not count either. rows is agent with
+ * what comes before: it reads a file of rows and sends their documents, each with a key of its
+ * own. Only the status of an answer is looked at.
  */
 'use strict';
 
+const fs = require('node:fs');
 const http = require('node:http');
+const { StringDecoder } = require('node:string_decoder');
 const { makeDoc } = require('../lib/rows');
 
-const [kind, url, count, concurrency] = process.argv.slice(2);
-const bodies = Array.from({ length: Number(count) }, (_, i) => JSON.stringify(makeDoc(i)));
+const [kind, url, what, concurrency] = process.argv.slice(2);
 const headers = { 'Content-Type': 'application/json' };
 const agent = new http.Agent({ keepAlive: true, maxSockets: Number(concurrency) });
 
-function byAgent(body) {
+function* linesOf(file) {
+    const fd = fs.openSync(file);
+    const piece = Buffer.alloc(65536);
+    const decoder = new StringDecoder();
+    let rest = '';
+    for (let n; (n = fs.readSync(fd, piece)) > 0; ) {
+        const lines = (rest + decoder.write(piece.subarray(0, n))).split('\n');
+        rest = lines.pop();
+        yield* lines;
+    }
+    fs.closeSync(fd);
+}
+
+function makeBodies() {
+    return Array.from({ length: Number(what) }, (_, i) => JSON.stringify(makeDoc(i))).values();
+}
+
+function byRow(line) {
+    const { id, changes, doc } = JSON.parse(line);
+    return byAgent(JSON.stringify(doc), { 'Idempotency-Key': `${changes[0].rev}/${id}` });
+}
+
+function byAgent(body, more) {
     return new Promise((resolve, reject) => {
         const length = Buffer.byteLength(body);
         const request = http.request(
             url,
-            { method: 'POST', agent, headers: { ...headers, 'Content-Length': length } },
+            { method: 'POST', agent, headers: { ...headers, ...more, 'Content-Length': length } },
             (answer) => {
                 answer.resume();
                 answer.on('end', () => resolve(answer.statusCode));
@@ -41,11 +66,11 @@ async function byFetch(body) {
 }
 
 async function main() {
-    const send = kind === 'agent' ? byAgent : byFetch;
-    let next = 0;
+    const send = { agent: byAgent, fetch: byFetch, rows: byRow }[kind];
+    const items = kind === 'rows' ? linesOf(what) : makeBodies();
     const lane = async () => {
-        while (next < bodies.length) {
-            const status = await send(bodies[next++]);
+        for (let next = items.next(); !next.done; next = items.next()) {
+            const status = await send(next.value);
             if (status !== 204) throw new Error(`the answer was ${status}`);
         }
     };
