@@ -179,6 +179,20 @@ void binding_free(struct binding *binding)
 
 /* ---- draining ---- */
 
+/* A sink that is down is not waited for, and what it took behind the first change that it lacks
+ * is nowhere kept. */
+static void tell_ahead(const struct binding *binding)
+{
+    uint64_t rows = 0;
+
+    list_each (it, &binding->cursors)
+        rows += cursor_ahead(list_entry(it, struct cursor, link));
+    if (rows > 0)
+        log_notice("rule stopped while its sink failed: what it took behind that comes again",
+                   LOG_C("rule", binding->setup.name), LOG_I("rows", (int64_t)rows),
+                   LOG_C("reason", binding->failure ? binding->failure : binding->why));
+}
+
 /* Called whenever something came back; what comes after the last must not stop it again. An
  * instance that still starts or takes options is not stopped: its answer comes here too. */
 static void drain_on(struct binding *binding)
@@ -190,6 +204,7 @@ static void drain_on(struct binding *binding)
     if (binding->commits > 0)
         return;
     binding->state = BINDING_STOPPING;
+    tell_ahead(binding);
     instance_stop(binding->instance, binding->drain_deadline_ms);
 }
 

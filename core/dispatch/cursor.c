@@ -435,6 +435,23 @@ int64_t cursor_drain_end(const struct cursor *cursor)
     return item ? item->ordinal - 1 : cursor->received_ordinal;
 }
 
+uint64_t cursor_ahead(const struct cursor *cursor)
+{
+    int64_t ahead = 0;
+
+    if (cursor->replays || cursor->dropped)
+        return 0;
+    list_each (it, &cursor->pending) {
+        const struct item *item = list_entry(it, struct item, pending);
+        if (item->ordinal > cursor->sent_ordinal)
+            break;
+        if (it == cursor->pending.next)
+            ahead = cursor->sent_ordinal - known_before(item);
+        ahead--;
+    }
+    return (uint64_t)ahead;
+}
+
 int64_t cursor_known_end(const struct cursor *cursor, tr_str *ret_seq)
 {
     const struct item *item = first_behind_sent(cursor);

@@ -189,6 +189,8 @@ void item_forget(struct item *item); /* as if it had not come: it is read again 
 tr_str cursor_watermark(const struct cursor *cursor, int64_t *ret_ordinal);
 /* Up to which row to send so that the position behind all that was sent is a known one. */
 int64_t cursor_drain_end(const struct cursor *cursor);
+/* How many rows are settled behind the position: a stop now brings them again.             */
+uint64_t cursor_ahead(const struct cursor *cursor);
 /* The first position that is known and behind all that was sent, and its row; -1: none yet. */
 int64_t cursor_known_end(const struct cursor *cursor, tr_str *ret_seq);
 struct lane *cursor_lane(struct cursor *cursor, tr_str id);

@@ -165,6 +165,27 @@ test('with concurrency and failures, revisions of a document stay in order', asy
     }
 });
 
+test('a rule that stops while its sink fails says how much comes again', async (t) => {
+    const filled = await makeFilled(couch, 0);
+    await put(couch, filled.where, 'bad');
+    await fill(couch, filled.where, names(20));
+    let down = true;
+    const reply = (changes) => (down && has('bad')(changes) ? 503 : 200);
+    const { hook, site } = await once(t, filled, reply, { concurrency: 4, batch: { size: 1 } });
+    const daemon = site.start();
+    await waitFor(() => hook.taken.length >= 10, 'what is not bad');
+    assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+    const told = daemon.logs().filter(({ msg }) => /^rule stopped while its sink failed/.test(msg));
+    assert.equal(told.length, 1);
+    assert.equal(told[0].rule, 'r');
+    assert.match(told[0].reason, /503/);
+    down = false;
+    await site.once();
+    assert.equal(new Set(ids(hook.taken)).size, 21);
+    const again = hook.taken.length - 21;
+    assert.ok(again <= told[0].rows, `${again} came again, ${told[0].rows} were told`);
+});
+
 test('an attempt is told by the same idempotency key', async (t) => {
     const keys = [];
     let left = 2;

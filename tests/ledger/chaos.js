@@ -99,7 +99,11 @@ class Chaos {
         }
         if (how === 'kill') this.#count('kill -9 at random', end.signal === 'SIGKILL');
         if (how === 'stop') this.#count('SIGTERM', end.code === 0);
-        report.life(stage.life, { graceful: end.code === 0, stalled: this.#wasStalled(life) });
+        report.life(stage.life, {
+            graceful: end.code === 0,
+            stalled: this.#wasStalled(life),
+            cutShort: stage.cutShort(),
+        });
         const asWanted = how === 'stop' ? end.code === 0 : end.signal === 'SIGKILL';
         const tooEarly = dead && how !== 'point';
         if ((asWanted && !tooEarly) || this.#couldNotStart(life, end)) return;

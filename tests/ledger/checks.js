@@ -6,7 +6,8 @@
  *   missing     a last state that neither arrived nor is a dead letter; a leaf a copy lacks
  *   spurious    what arrived and was never written, or with other bytes (rows.js, copy.js)
  *   order       an older state of a document behind a newer one (rows.js)
- *   repeat      twice without a crash in between (rows.js), or after a graceful stop
+ *   repeat      twice without a crash in between, or after a graceful stop, of a rule that did not
+ *               say that it stopped while its sink failed
  *   duplicates  more repeated after a kill than was in flight and settled since the last commit
  *   key         another Idempotency-Key at a later attempt (webhook.js)
  *   figures     what is published is not what a recount gives (stats.js)
@@ -74,9 +75,13 @@ function checkRepeats(stage, lives) {
     const rows = books.map((book) => {
         const bound = boundOf(book.limits, stage);
         let worst = 0;
-        lives.forEach(({ graceful, stalled }, life) => {
+        for (const { life, what } of book.twice)
+            if (!lives[life].cutShort.has(book.rule))
+                findings.push(finding('repeat', book.rule, what));
+        lives.forEach(({ graceful, stalled, cutShort }, life) => {
             const repeats = book.repeats[life] || 0;
-            const may = stalled ? book.perLife[life] || 0 : graceful ? 0 : bound;
+            const ends = (graceful ? 0 : 1) + (cutShort.get(book.rule) || 0);
+            const may = stalled ? book.perLife[life] || 0 : ends * bound;
             if (!stalled) worst = Math.max(worst, repeats);
             if (repeats <= may) return;
             const kind = graceful ? 'repeat' : 'duplicates';

@@ -49,7 +49,7 @@ async function judge(stage, report) {
     stage.begin();
     report.findings.push(...(await checks.settle(stage)));
     report.findings.push(...(await checks.checkAccounts(stage)));
-    report.life(stage.life, { graceful: true });
+    report.life(stage.life, { graceful: true, cutShort: new Map() });
     report.findings.push(...(await checks.checkStop(stage)));
     const { rows, findings: beyond } = checks.checkRepeats(stage, report.lives);
     report.findings.push(...beyond, ...checks.seen(stage));

@@ -51,7 +51,7 @@ class Report {
         this.#fault(name).seen++;
     }
 
-    /* How a life ended: {graceful, stalled}. */
+    /* How a life ended: {graceful, stalled, cutShort}. */
     life(n, how) {
         this.lives[n] = how;
     }

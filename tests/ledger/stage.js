@@ -167,6 +167,15 @@ class Stage {
         return this.daemon.stderrLines.some((line) => pattern.test(line));
     }
 
+    /* How often a rule was stopped in this life while its sink failed, by rule. */
+    cutShort() {
+        const times = new Map();
+        for (const { msg, rule } of this.daemon.logs())
+            if (/^rule stopped while its sink failed/.test(msg))
+                times.set(rule, (times.get(rule) || 0) + 1);
+        return times;
+    }
+
     /* ---- what the databases have ---- */
 
     /* {id, leaves, doc} of each document, by id; leaves sorted, the winner in front. */

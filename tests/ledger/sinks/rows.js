@@ -6,6 +6,7 @@
  *   spurious    a row that is nothing the ledger has, to the last byte
  *   order       an older state of a document behind a newer one
  *   repeats     rows that it had before, by the life that took them last: a crash may repeat
+ *   twice       those of them that came again in the same life
  *
  * Which states are compared: `sink.wants(op)` says what its rule lets through. Forked documents
  * come again whenever one of their leaves changes, and dead letters when they are sent
@@ -24,6 +25,7 @@ class Rows {
         this.rows = 0;
         this.perLife = []; /* rows that a life took */
         this.repeats = []; /* those of them that came again, later */
+        this.twice = []; /* and of these, in the same life: {life, what} */
         this.findings = [];
     }
 
@@ -47,7 +49,7 @@ class Rows {
         if (before === undefined) return;
         this.repeats[before] = (this.repeats[before] || 0) + 1;
         if (before === life)
-            this.#find('repeat', `${key}: operation ${op.n} twice in life ${life}`);
+            this.twice.push({ life, what: `${key}: operation ${op.n} twice in life ${life}` });
     }
 
     #find(kind, what) {
