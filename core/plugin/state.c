@@ -84,11 +84,10 @@ static struct state_stream *open_stream(struct state *state, tr_str key, tr_str 
     return stream;
 }
 
-bool state_stream_may_have(const struct state *state, const struct state_stream *stream,
+bool state_stream_may_know(const struct state *state, const struct state_stream *stream,
                            uint64_t hash)
 {
-    return stream->entries > 0 &&
-           (!stream->filtered || state_filter_may_have(&state->filter, hash ^ stream->salt));
+    return !stream->filtered || state_filter_may_have(&state->filter, hash ^ stream->salt);
 }
 
 const struct state_key *state_epoch_find(const struct state_epoch *epoch, tr_str key,

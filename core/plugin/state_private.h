@@ -69,8 +69,8 @@ void state_stream_add(struct state *state, const struct store_scope *scope);
 /* NULL: nothing is known of it. Under the lock. */
 struct state_stream *state_stream_find(struct state *state, tr_str stream);
 
-/* False: the store does not have the key. Under the lock. */
-bool state_stream_may_have(const struct state *state, const struct state_stream *stream,
+/* False: nobody ever wrote the key, neither to an epoch nor to the store. Under the lock. */
+bool state_stream_may_know(const struct state *state, const struct state_stream *stream,
                            uint64_t hash);
 
 /* The key of an epoch, if it shows there. Under the lock. */

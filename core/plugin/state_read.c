@@ -113,14 +113,17 @@ static tr_status look_up(struct state *state, tr_str name, tr_str key, uint64_t 
     const struct state_write *write = NULL;
     const struct state_stream *stream;
     tr_status status = TR_EAGAIN;
+    bool may_know;
 
     pthread_mutex_lock(&state->lock);
     stream = state_stream_find(state, name);
-    if (stream)
+    /* First, since most keys are new, and a look into each epoch costs more than this. */
+    may_know = stream && state_stream_may_know(state, stream, hash);
+    if (may_know)
         write = state_stream_top(stream, key, hash);
     if (write)
         status = write->removed ? TR_ENOENT : give(state, state_write_str(write), ret_value);
-    else if (!stream || !state_stream_may_have(state, stream, hash))
+    else if (!may_know || stream->entries == 0)
         status = TR_ENOENT;
     else
         *ret_scope = stream->scope;

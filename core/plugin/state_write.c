@@ -48,6 +48,8 @@ static int64_t was_before(struct state *state, const struct state_epoch *epoch, 
 {
     bool seen = state->seen.stream == epoch->stream && state->seen.hash == hash;
 
+    if (!state_stream_may_know(state, epoch->stream, hash))
+        return STORE_STATE_ABSENT;
     for (const struct state_epoch *it = epoch->older; it; it = it->older) {
         const struct state_key *found = state_epoch_find(it, key, hash);
         if (!found)
@@ -58,8 +60,7 @@ static int64_t was_before(struct state *state, const struct state_epoch *epoch, 
     }
     if (seen)
         return state->seen.was;
-    return state_stream_may_have(state, epoch->stream, hash) ? STORE_STATE_UNKNOWN
-                                                             : STORE_STATE_ABSENT;
+    return epoch->stream->entries > 0 ? STORE_STATE_UNKNOWN : STORE_STATE_ABSENT;
 }
 
 /* Newer epochs took it from the store or from one before this: that is so no more. */
