@@ -9,23 +9,36 @@
 
 #include <tailrace/text.h>
 
+#include <endian.h>
 #include <stdbool.h>
 
-static inline void bytes_add_count(tr_text *out, uint64_t value)
-{
-    char bytes[10];
-    size_t len = 0;
+enum { COUNT_BYTES = 10 }; /* of a count at most                                            */
 
+/* To where there is room for it; returns what is behind it. */
+static inline char *bytes_put_count(char *to, uint64_t value)
+{
     for (; value >= 0x80; value >>= 7)
-        bytes[len++] = (char)(value | 0x80);
-    bytes[len++] = (char)value;
-    tr_text_add(out, tr_str_n(bytes, len));
+        *to++ = (char)(value | 0x80);
+    *to++ = (char)value;
+    return to;
 }
 
 /* Small ones of either sign are short. */
+static inline char *bytes_put_signed(char *to, int64_t value)
+{
+    return bytes_put_count(to, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
+}
+
+static inline void bytes_add_count(tr_text *out, uint64_t value)
+{
+    if (tr_text_reserve(out, COUNT_BYTES))
+        out->len = (size_t)(bytes_put_count(out->ptr + out->len, value) - out->ptr);
+}
+
 static inline void bytes_add_signed(tr_text *out, int64_t value)
 {
-    bytes_add_count(out, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
+    if (tr_text_reserve(out, COUNT_BYTES))
+        out->len = (size_t)(bytes_put_signed(out->ptr + out->len, value) - out->ptr);
 }
 
 static inline void bytes_add_text(tr_text *out, tr_str value)
@@ -34,20 +47,19 @@ static inline void bytes_add_text(tr_text *out, tr_str value)
     tr_text_add(out, value);
 }
 
-/* Big-endian: the order of the bytes is that of the numbers. */
+/* 1 to 8 bytes, big-endian: the order of the bytes is that of the numbers. */
 static inline void bytes_put_ordered(char *to, uint64_t value, size_t len)
 {
-    for (size_t i = len; i > 0; i--, value >>= 8)
-        to[i - 1] = (char)(value & 0xff);
+    value = htobe64(value << (64 - 8 * len));
+    memcpy(to, &value, len);
 }
 
 static inline uint64_t bytes_get_ordered(const char *from, size_t len)
 {
     uint64_t value = 0;
 
-    for (size_t i = 0; i < len; i++)
-        value = value << 8 | (unsigned char)from[i];
-    return value;
+    memcpy(&value, from, len);
+    return be64toh(value) >> (64 - 8 * len);
 }
 
 struct reader {

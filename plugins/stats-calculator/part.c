@@ -15,13 +15,16 @@ enum { HEAD_KIND = 7, HEAD_OTHER = 1 << 3, HEAD_WHOLE = 1 << 4, REV_HEX = 32 };
 
 /* ---- revisions ---- */
 
-/* -1 and below: it is none. No branch: which digit comes is pure chance. */
+/* -1: it is none. No branch: which digit comes is pure chance. */
 static int hex_of(char c)
 {
-    int digit = c - '0', letter = c - 'a' + 10;
-    int is_digit = (digit >= 0) & (digit < 10), is_letter = (letter >= 10) & (letter < 16);
+    static const char one_more[256] = {
+        ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+        ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+        ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    };
 
-    return (is_digit * digit | is_letter * letter) - (1 - is_digit - is_letter);
+    return one_more[(unsigned char)c] - 1;
 }
 
 /* Twice the number in front, then 16 bytes for 32 digits; or twice and one more, then whatever

@@ -43,13 +43,18 @@ static double value_of(int32_t place)
     return place < 0 ? -low : low;
 }
 
-/* Where the bin is, or would be. */
+/* Where the bin is, or would be. Where most numbers are no bin is missing, and the way from one
+ * to another is what their places are apart. */
 static uint32_t find(struct sketch *sketch, int32_t place)
 {
     uint32_t at = 0, left = sketch->count;
 
-    if (sketch->last < left && sketch->bins[sketch->last].place == place)
-        return sketch->last;
+    if (sketch->last < left) {
+        int64_t near = (int64_t)sketch->last + place - sketch->bins[sketch->last].place;
+
+        if (near >= 0 && near < left && sketch->bins[near].place == place)
+            return sketch->last = (uint32_t)near;
+    }
     /* No branch: which half it is nobody can foretell. */
     for (; left > 1; left -= left / 2)
         at += sketch->bins[at + left / 2 - 1].place < place ? left / 2 : 0;
@@ -138,13 +143,18 @@ double sketch_quantile(const struct sketch *sketch, double q)
 void sketch_write(const struct sketch *sketch, tr_text *out)
 {
     int32_t before = 0;
+    char *at;
 
     bytes_add_count(out, sketch->count);
+    if (!tr_text_reserve(out, sketch->count * 2ul * COUNT_BYTES))
+        return;
+    at = out->ptr + out->len;
     for (uint32_t i = 0; i < sketch->count; i++) {
-        bytes_add_signed(out, (int64_t)sketch->bins[i].place - before);
-        bytes_add_count(out, sketch->bins[i].count);
+        at = bytes_put_signed(at, (int64_t)sketch->bins[i].place - before);
+        at = bytes_put_count(at, sketch->bins[i].count);
         before = sketch->bins[i].place;
     }
+    out->len = (size_t)(at - out->ptr);
 }
 
 bool sketch_read(struct sketch *sketch, struct reader *reader)
