@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 
+#include <endian.h>
 #include <stdbool.h>
 
 enum { HEAD_BYTES = 7 };
@@ -19,8 +20,10 @@ static uint64_t head_of(tr_str key, size_t from)
     size_t len = key.len > from ? key.len - from : 0;
     uint64_t head = 0;
 
-    if (len > HEAD_BYTES)
-        len = HEAD_BYTES;
+    if (len > HEAD_BYTES) {
+        memcpy(&head, key.ptr + from, sizeof(head));
+        return (be64toh(head) & ~UINT64_C(0xff)) | HEAD_BYTES;
+    }
     for (size_t i = 0; i < HEAD_BYTES; i++)
         head = head << 8 | (i < len ? (unsigned char)key.ptr[from + i] : 0);
     return head << 8 | len;
