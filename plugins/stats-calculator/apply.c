@@ -256,6 +256,27 @@ static struct stream *ready_stream(tr_self *self, const tr_batch *batch)
     return stream && !stream->is_torn ? stream : NULL;
 }
 
+/* The thread that read the changes has them in its caches: they are asked for while the one
+ * before is worked on. */
+static void fetch_ahead(const tr_batch *batch, uint32_t i)
+{
+    enum { LINE = 64, LINES = 6 };
+    const tr_change *next;
+
+    if (i + 2 < batch->count) {
+        next = tr_batch_at(batch, i + 2);
+        __builtin_prefetch(next);
+        __builtin_prefetch((const char *)next + LINE);
+    }
+    if (i + 1 >= batch->count)
+        return;
+    next = tr_batch_at(batch, i + 1);
+    __builtin_prefetch(next->id.ptr);
+    __builtin_prefetch(next->rev.ptr);
+    for (size_t at = 0; at < next->doc.len && at < LINES * LINE; at += LINE)
+        __builtin_prefetch(next->doc.ptr + at);
+}
+
 tr_status apply_batch(tr_self *self, const tr_batch *batch, tr_outcome *outcome)
 {
     bool is_news;
@@ -270,8 +291,10 @@ tr_status apply_batch(tr_self *self, const tr_batch *batch, tr_outcome *outcome)
         return tr_finish(outcome, TR_FATAL,
                          "the database was counted by other options, and this host cannot read "
                          "it again by itself; start again by tailrace backfill");
-    for (uint32_t i = 0; i < batch->count && self->trouble == TR_OK; i++)
+    for (uint32_t i = 0; i < batch->count && self->trouble == TR_OK; i++) {
+        fetch_ahead(batch, i);
         apply(self, batch, tr_batch_at(batch, i));
+    }
     entry_sweep(self, self->stream);
     is_news = is_news || self->dirty;
     if (self->trouble == TR_OK)
