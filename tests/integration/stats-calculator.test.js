@@ -163,10 +163,11 @@ test('a daemon publishes what changes, and a graceful stop the last of it', asyn
     const daemon = site.start();
     await waitFor(() => fs.existsSync(path.join(site.dir, 'figures.json')), 'a file');
     await waitFor(() => page().documents === 20, 'twenty documents');
+    await waitFor(async () => (await document())?.stats?.documents === 20, 'the document');
     await remove(couch, where, 'doc-000020');
     await waitFor(() => page().figures.v.max === 19, 'the greatest to be gone');
     await put(couch, where, 'more', { v: 0.1 });
-    await waitFor(async () => (await document())?.stats?.documents === 20, 'the document');
+    await waitFor(() => page().figures.v.min === 0.1, 'the least to be there');
     assert.equal((await daemon.stop()).code, 0);
     assertField((await document()).stats.figures.v, await allDocs(couch, where), 'v');
 });
