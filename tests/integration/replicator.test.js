@@ -128,7 +128,8 @@ test('a stop does not wait for the delay', async (t) => {
 test('batches that come while one is under way share the next one', async (t) => {
     const { db } = await makeFilled(couch, 40);
     const rule = { concurrency: 8, batch: { size: 1 } };
-    const { server, site } = await siteToServer(t, db, () => DONE, {}, rule);
+    const slowly = () => ({ ...DONE, delayMs: 200 }); /* so that others come meanwhile */
+    const { server, site } = await siteToServer(t, db, slowly, {}, rule);
     await site.once();
     assert.ok(server.requests.length <= 20, `${server.requests.length} for 40 batches`);
 });
