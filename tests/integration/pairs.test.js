@@ -20,6 +20,7 @@ const SOURCE = {
     max_feeds: 2,
     max_connections: 8,
     request_rate: 1000,
+    hot_idle: '1s',
 };
 
 let couch;
@@ -44,6 +45,7 @@ for (const [by, what, options] of [
         await pairs.start();
         await pairs.settled();
         await changeSome();
+        await pairs.atRest();
         pairs.watch.clear();
         await pairs.stop();
         await pairs.start();

@@ -157,6 +157,16 @@ class Pairs {
         );
     }
 
+    /* Resolves when none has a feed any more: up to where one has read is known of it for good only
+     * when it ends. */
+    async atRest() {
+        await this.#until(
+            () => this.watch.open((req) => req.db.includes(this.prefix)).length === 0,
+            () => 'the end of the last feed',
+        );
+        await this.settled();
+    }
+
     async #looked() {
         const { sources } = await this.site.command(['status']).catch(() => ({ sources: [] }));
         const [{ sweep, streams } = {}] = sources;
