@@ -57,7 +57,7 @@ function assertKeys(requests, ids) {
     const keys = new Map();
     for (const req of requests) {
         const key = req.headers[KEY];
-        assert.match(key, /^[0-9a-zA-Z_-]{16,}$/);
+        assert.match(key, /^[0-9a-f]{32}\/[0-9]+-[0-9a-f]{32}\/doc-[0-9]+$/);
         assert.equal(keys.get(idOf(req)) || key, key, `another key for ${idOf(req)}`);
         keys.set(idOf(req), key);
     }
