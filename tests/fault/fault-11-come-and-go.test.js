@@ -46,9 +46,7 @@ test('databases that come and go leave nothing behind', async (t) => {
     const { streams, troubles } = await source();
     assert.deepEqual(troubles, []);
     assert.equal(streams.waiting + streams.missing + streams.queued, 0, JSON.stringify(streams));
-    /* The end of one feed may be seen after the beginning of the next. */
-    const most = SOURCE.max_connections + SOURCE.max_feeds;
-    assert.ok(watch.most <= most, `${watch.most} connections`);
+    assert.ok(watch.most <= SOURCE.max_connections, `${watch.most} connections`);
     await writeToAll(many, 'after');
     await many.arrived(hook);
     test.saw(t, `${COUNT} came and went over ${watch.most} connections at most`);

@@ -193,7 +193,7 @@ test('a rule that stalls on fifty databases takes nothing from another', async (
         await many.arrived(hook);
     }
     assert.equal(bad.taken.length, 0);
-    assert.ok(watch.most <= SOURCE.max_connections);
+    assert.ok(watch.most <= SOURCE.max_connections, `${watch.most} connections`);
     const said = await site.command(['status']);
     assert.equal(said.sources[0].connections.waiting, 0);
     bad.reply = () => 200;

@@ -7,6 +7,7 @@
  *   watch.clear();  …  watch.of(db)            requests about this database
  *   watch.answer = (req) => req.db === '_db_updates' ? {status: 404} : undefined;
  *   watch.cut((req) => req.kind === '_db_updates');      ends those under way
+ *   watch.most                             connections that were held to it at once
  *
  * A request is {time, method, db, kind, query, keys, status, done}: `kind` is what follows the
  * database ("" for GET /db) or a name of the server's such as "_dbs_info"; `keys` are those that
@@ -15,8 +16,23 @@
  */
 'use strict';
 
+const fs = require('node:fs');
 const http = require('node:http');
 const { atEnd } = require('./at_end');
+
+/* States of /proc/net/tcp in which whoever connected still has the connection: established, and
+ * closed by the other end alone. */
+const HELD = ['01', '08'];
+
+/* How many connections to this port those who made them hold. What a server knows is too much:
+ * of one that was closed it hears later than of the one that was opened instead. */
+function held(port) {
+    const rows = fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1, -1);
+    return rows.filter((row) => {
+        const [, , remote, state] = row.trim().split(/\s+/);
+        return HELD.includes(state) && parseInt(remote.split(':')[1], 16) === port;
+    }).length;
+}
 
 function describe(msg) {
     const url = new URL(msg.url, 'http://watch');
@@ -42,7 +58,7 @@ class Watch {
         this.server.keepAliveTimeout = 0;
         this.server.on('connection', (socket) => {
             this.sockets.add(socket);
-            this.most = Math.max(this.most, this.sockets.size);
+            this.most = Math.max(this.most, held(this.server.address().port));
             socket.on('close', () => this.sockets.delete(socket));
         });
     }
