@@ -25,6 +25,7 @@ const {
     waitFor,
     ADMIN,
 } = require('../lib/couch');
+const { freePort } = require('../lib/free_port');
 const { startProxy } = require('../fault/lib/proxy');
 const { eachOf } = require('../integration/lib/many');
 const { makeSite } = require('../integration/lib/site');
@@ -56,7 +57,8 @@ class Source {
         if (process.env.TAILRACE_TEST_COUCHDB) {
             this.couch = await startTestServer();
         } else {
-            this.server = await spawnServer(this.dir, ['--port', '0', '--admin', ADMIN]);
+            this.port = String(await freePort());
+            await this.restart();
             this.couch = new TestServer(this.server.url, ADMIN, false, null);
         }
         return this;
@@ -71,8 +73,7 @@ class Source {
     }
 
     async restart() {
-        const { port } = new URL(this.couch.url);
-        this.server = await spawnServer(this.dir, ['--port', port, '--admin', ADMIN]);
+        this.server = await spawnServer(this.dir, ['--port', this.port, '--admin', ADMIN]);
     }
 
     async close(prefix) {

@@ -10,6 +10,7 @@ const net = require('node:net');
 const { spawn } = require('node:child_process');
 const { makeFolder } = require('./bench');
 const { request, waitFor } = require('../../lib/couch');
+const { freePort } = require('../../lib/free_port');
 
 const conf = (dir, port) => `
 daemon off;
@@ -33,15 +34,6 @@ http {
     }
 }
 `;
-
-function freePort() {
-    return new Promise((resolve) => {
-        const probe = net.createServer().listen(0, '127.0.0.1', () => {
-            const { port } = probe.address();
-            probe.close(() => resolve(port));
-        });
-    });
-}
 
 const accepts = (port) =>
     new Promise((resolve) => {

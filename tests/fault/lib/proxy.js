@@ -18,6 +18,7 @@
 'use strict';
 
 const net = require('node:net');
+const { freePort } = require('../../lib/free_port');
 const { Rng } = require('./rng');
 const { ProxyConnection } = require('./proxy_conn');
 
@@ -204,7 +205,7 @@ class FaultProxy {
 
 /* Start on loopback. Options: port (0: any), seed, faults (in force from the start). */
 async function startProxy(targetUrl, { port = 0, seed, faults = [] } = {}) {
-    const proxy = await new FaultProxy(targetUrl, { seed }).listen(port);
+    const proxy = await new FaultProxy(targetUrl, { seed }).listen(port || (await freePort()));
     await proxy.set(faults);
     return proxy;
 }

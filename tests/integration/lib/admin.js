@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The admin endpoint for tests: a port, and requests.
+ * Requests to the admin endpoint.
  *
- *   const port = await freePort();
  *   const {status, headers, text} = await ask({port}, '/metrics');
  */
 'use strict';
 
 const http = require('node:http');
-const net = require('node:net');
-
-/* A port that is free now. */
-function freePort() {
-    return new Promise((resolve) => {
-        const server = net.createServer().listen(0, '127.0.0.1', () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
-        });
-    });
-}
 
 /* One request. `where` is {port} or {socketPath}. */
 function ask(where, url, { method = 'GET', headers } = {}) {
@@ -35,4 +23,4 @@ function ask(where, url, { method = 'GET', headers } = {}) {
     });
 }
 
-module.exports = { freePort, ask };
+module.exports = { ask };

@@ -14,11 +14,11 @@
 'use strict';
 
 const fs = require('node:fs');
-const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { execFileSync, spawn } = require('node:child_process');
 const { waitFor } = require('../../lib/couch');
+const { freePort } = require('../../lib/free_port');
 const { makeSite } = require('./site');
 
 const SECRET = 'canary-3f9c';
@@ -40,15 +40,6 @@ function whoRuns() {
     if (process.getuid() !== 0) return {};
     const id = (flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
     return { uid: id('-u'), gid: id('-g') };
-}
-
-function freePort() {
-    return new Promise((resolve) => {
-        const server = net.createServer().listen(0, '127.0.0.1', () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
-        });
-    });
 }
 
 /* Runs a program to its end; its output. */

@@ -12,9 +12,11 @@
 
 const { spawnServer, TestServer, ADMIN } = require('../../lib/couch');
 const { tempDir } = require('../../lib/tailrace');
+const { freePort } = require('../../lib/free_port');
 const { atEnd } = require('../../lib/at_end');
 
-async function ownServer(t, { args = [], dir = tempDir(t), port = 0 } = {}) {
+async function ownServer(t, { args = [], dir = tempDir(t), port } = {}) {
+    port ??= await freePort();
     const spawned = await spawnServer(dir, ['--port', String(port), '--admin', ADMIN, ...args]);
     const server = new TestServer(spawned.url, ADMIN, false, null);
     let running = true;
