@@ -25,6 +25,19 @@ static bool has(tr_str text, const char *what)
     return what && text.len > 0 && memmem(text.ptr, text.len, what, strlen(what));
 }
 
+/* What stands behind user and password, as it was written: in a host "%55" is another U. */
+static tr_str behind_login(tr_str text)
+{
+    const char *slashes = memmem(text.ptr, text.len, "://", 3), *at;
+    tr_str rest = slashes ? str_from(text, (size_t)(slashes - text.ptr) + 3) : text;
+    size_t len = 0;
+
+    while (len < rest.len && !memchr("/?#", rest.ptr[len], 3))
+        len++;
+    at = memrchr(rest.ptr, '@', len);
+    return at ? str_from(rest, (size_t)(at - rest.ptr) + 1) : rest;
+}
+
 static bool is_json(tr_str text)
 {
     tr_json_value *tree = NULL;
@@ -98,8 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(fuzz_is_one_line(str_c(url.origin)) && fuzz_is_one_line(str_c(url.path)));
     MUST(url.host[0] && !strpbrk(url.host, "/?#@\\ "));
-    if (url.password && strlen(url.password) > 3 && !has(str_c(url.path), url.password) &&
-        !has(str_c(url.query ? url.query : ""), url.password) &&
+    if (url.password && strlen(url.password) > 3 && !has(behind_login(text), url.password) &&
         !has(str_c(url.origin), url.password) &&
         !has(str_c(url.user ? url.user : ""), url.password))
         MUST(!has(buf_str(&shown), url.password));
