@@ -113,11 +113,13 @@ test('a target that is made again in the middle of the copy misses nothing', asy
 
 /* Written after it was looked at, the books would be the new one's, which has nothing. */
 test('a target that is made again while its books are written is filled again', async (t) => {
+    let begun = false;
     let replaced = false;
     const meddle = async (req) => {
-        if (replaced || req.method !== 'PUT' || !/_local/.test(req.url)) return;
-        replaced = true;
+        if (begun || req.method !== 'PUT' || !/_local/.test(req.url)) return;
+        begun = true;
         await replaceDb(couch, to, []);
+        replaced = true;
     };
     const gateway = await startGateway(t, couch, meddle);
     const { where, to, db } = await bench.pair(t, 20);
