@@ -260,7 +260,7 @@ void binding_update_lanes(struct binding *binding)
 bool binding_has_room(const struct binding *binding)
 {
     return binding->state <= BINDING_RUNNING &&
-           binding->rows < binding->setup.options.window_rows &&
+           binding->rows + binding->passed < binding->setup.options.window_rows &&
            binding->bytes < binding->setup.options.window_bytes;
 }
 
@@ -303,7 +303,7 @@ void binding_pump(struct binding *binding)
 /* Half empty before it reads again: a window that opens for every row makes reading stutter. */
 static bool has_drained(const struct binding *binding)
 {
-    return binding->rows <= binding->setup.options.window_rows / 2 &&
+    return binding->rows + binding->passed <= binding->setup.options.window_rows / 2 &&
            binding->bytes <= binding->setup.options.window_bytes / 2;
 }
 

@@ -37,7 +37,7 @@ struct binding_options {
     size_t batch_bytes;    /* and bytes of their rows; one change may be larger            */
     int64_t batch_wait_ms; /* how long a batch that is not full waits for more; 0: not     */
     uint32_t concurrency;  /* lanes of a stream, and batches in flight                     */
-    uint32_t window_rows;  /* changes held at once                                         */
+    uint32_t window_rows;  /* changes held at once, and settled behind one that is held     */
     size_t window_bytes;   /* and memory that they hold on to                              */
     uint32_t
         max_attempts; /* deliveries before a change that always fails is rejected; 0: no end */

@@ -57,10 +57,29 @@ void hold_release(struct binding *binding, struct hold *hold)
     free(hold);
 }
 
-static void item_drop(struct item *item)
+/* Lanes pass each other, but the position stays before the first that is pending: what is
+ * settled behind that counts in the window until the position has passed it too. With `settled`
+ * rows, 1 or 0, of its own, an item leaves those behind it to the one before it. */
+static void hand_back_passed(struct item *item, uint32_t settled)
+{
+    struct cursor *cursor = item->cursor;
+    struct list *before = item->pending.prev;
+
+    if (cursor->replays || list_empty(&item->pending))
+        return;
+    if (before == &cursor->pending) {
+        cursor->binding->passed -= item->passed;
+        return;
+    }
+    list_entry(before, struct item, pending)->passed += item->passed + settled;
+    cursor->binding->passed += settled;
+}
+
+static void item_drop(struct item *item, uint32_t settled)
 {
     struct binding *binding = item->cursor->binding;
 
+    hand_back_passed(item, settled);
     list_remove(&item->pending);
     hold_release(binding, item->hold);
     binding->rows--;
@@ -72,7 +91,7 @@ void item_forget(struct item *item)
 {
     item->cursor->binding->stats.received--;
     item->cursor->binding->stats.forgotten++;
-    item_drop(item);
+    item_drop(item, 0);
 }
 
 void item_settle(struct item *item)
@@ -80,7 +99,7 @@ void item_settle(struct item *item)
     struct cursor *cursor = item->cursor;
 
     count_settled(cursor->binding, item->hold->segment->received_ms);
-    item_drop(item);
+    item_drop(item, 1);
     cursor->binding->settled++;
     commit_mark(cursor);
     if (cursor->dropped)
@@ -150,7 +169,7 @@ void cursor_free(struct cursor *cursor)
         lane_fini(&cursor->lanes[i]);
     free(cursor->lanes);
     list_each_safe (it, &cursor->pending)
-        item_drop(list_entry(it, struct item, pending));
+        item_drop(list_entry(it, struct item, pending), 0);
     if (cursor->retired)
         map_remove(&cursor->binding->retired, cursor->stream.key);
     list_remove(&cursor->link);

@@ -33,6 +33,7 @@ struct item {
     struct cursor *cursor;
     struct hold *hold;
     uint32_t row;
+    uint32_t passed;   /* that were settled behind it and before the next that is pending  */
     size_t bytes;      /* of the row: it is asked for when the row itself is in no cache    */
     uint32_t attempts; /* deliveries                                                       */
     uint32_t faults;   /* those that failed without the sink having said when to come back */
@@ -109,6 +110,7 @@ struct binding {
     struct item *free_items;
     uint32_t inflight, inflight_max; /* batches                                            */
     uint32_t rows;                   /* items                                              */
+    uint32_t passed;                 /* settled behind one that is not: a kill repeats them */
     size_t bytes;                    /* of their segments                                  */
     struct list holds;               /* on these                                           */
     uint32_t retrying;               /* lanes that back off                                */

@@ -47,7 +47,8 @@ static const tr_option window_options[] = {
      .min = 1,
      .max = 10000000,
      .offset = NO_OFFSET,
-     .help = "changes held at once; reading pauses beyond"},
+     .help = "changes held at once, and settled behind one that is held; reading pauses "
+             "beyond"},
     {.name = "bytes",
      .type = TR_TYPE_SIZE,
      .dflt = "4MB",

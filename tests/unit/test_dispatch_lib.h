@@ -478,6 +478,17 @@ static inline int64_t road_letters(struct road *road)
     return count;
 }
 
+/* What was settled behind one that waits, by the items themselves. */
+static inline uint32_t count_passed(const struct binding *binding)
+{
+    uint32_t passed = 0;
+
+    list_each (it, &binding->cursors)
+        list_each (at, &list_entry(it, struct cursor, link)->pending)
+            passed += list_entry(at, struct item, pending)->passed;
+    return passed;
+}
+
 /* received = filtered + ok + dead + skipped + what still waits. */
 static inline void assert_counted(const struct binding *binding)
 {
@@ -485,6 +496,7 @@ static inline void assert_counted(const struct binding *binding)
 
     assert_int_equal(stats->received, stats->filtered + stats->ok + stats->dead +
                                           stats->skipped + binding->rows);
+    assert_int_equal(count_passed(binding), binding->passed);
 }
 
 #endif

@@ -73,6 +73,41 @@ static void the_window_opens_although_it_was_filled_while_starting(void **state)
     road_fini(&road);
 }
 
+/* A kill repeats them: so there are no more of them than the window has rows. */
+static void what_is_settled_behind_a_row_that_waits_stays_in_the_window(void **state)
+{
+    struct sink_batch first;
+    struct road road;
+
+    (void)state;
+    road_init(&road);
+    road.setup.options.window_rows = 20;
+    road.setup.options.concurrency = 8;
+    road_start(&road);
+    road_give(&road, 1, 20);
+    for (first = road_next(&road); first.rows[0] != 1; first = road_next(&road))
+        sink_answer(&first, TR_OK, NULL, 0);
+    for (int turns = 0; turns < 50; turns++) {
+        road_turns(&road, 1);
+        while (sink_count() > 0)
+            road_answer(&road, TR_OK);
+    }
+    assert_true(road.binding->passed > 0);
+    assert_int_equal(road.binding->rows + road.binding->passed, 20);
+    assert_counted(road.binding);
+    assert_false(binding_has_room(road.binding));
+    assert_int_equal(road.room, 0);
+    sink_answer(&first, TR_OK, NULL, 0);
+    while (!binding_is_idle(road.binding)) {
+        road_turns(&road, 1);
+        while (sink_count() > 0)
+            road_answer(&road, TR_OK);
+    }
+    assert_int_equal(road.binding->passed, 0);
+    assert_int_equal(road.room, 1);
+    road_fini(&road);
+}
+
 /* ---- batches ---- */
 
 static void a_batch_waits_for_more_and_not_for_ever(void **state)
@@ -484,6 +519,7 @@ int main(void)
         cmocka_unit_test(the_window_closes_and_opens_again),
         cmocka_unit_test(the_window_counts_bytes_too),
         cmocka_unit_test(the_window_opens_although_it_was_filled_while_starting),
+        cmocka_unit_test(what_is_settled_behind_a_row_that_waits_stays_in_the_window),
         cmocka_unit_test(a_batch_waits_for_more_and_not_for_ever),
         cmocka_unit_test(a_batch_keeps_to_its_bytes_and_takes_one_that_is_larger),
         cmocka_unit_test(no_more_batches_are_in_hand_than_the_rule_says),
