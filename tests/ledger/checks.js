@@ -20,6 +20,7 @@ const { sleep } = require('../lib/couch');
 const { tailrace } = require('../lib/tailrace');
 
 const PATIENCE_MS = 90000; /* for all of it */
+const READ_ROWS = 60; /* more are not in the read_size of the stage */
 const QUIET_MS = 5000; /* in which nothing moves: then nothing more will come */
 
 const finding = (kind, sink, what) => ({ kind, sink, what });
@@ -58,14 +59,17 @@ async function settle(stage) {
 }
 
 /*
- * What a kill may have repeated at most, of a rule that runs so: what was in flight; what was
- * settled since the last commit, which is made behind the batch that fills it; and as much
- * again, since the next commit fills while that one is on its way to the disk. Where the server
- * gives a seq for every `seqInterval` rows only, those behind the last one, of each database.
+ * What a kill may have repeated at most, of a rule that runs so: what was in flight, or with
+ * several lanes what its window holds and one read on top, since a lane that retries holds back
+ * what the others settle behind it; what was settled since the last commit, which is made behind
+ * the batch that fills it; and as much again, since the next commit fills while that one is on
+ * its way to the disk. Where the server gives a seq for every `seqInterval` rows only, those
+ * behind the last one, of each database.
  */
-function boundOf({ concurrency, batch, commitRows }, stage) {
+function boundOf({ concurrency, batch, commitRows, window }, stage) {
+    const inHand = concurrency > 1 ? window + READ_ROWS : batch;
     const behind = stage.dbs.length * Math.max(0, stage.seqInterval - 1);
-    return concurrency * batch + 2 * (commitRows + batch) + behind;
+    return inHand + 2 * (commitRows + batch) + behind;
 }
 
 /* Per rule: {rule, repeats, bound, worst}, and what is beyond the bound. */

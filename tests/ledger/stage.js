@@ -40,6 +40,7 @@ const SOURCE = {
     poll_interval: '100ms',
     discover_interval: '500ms',
     sweep_interval: '1s',
+    read_size: '8KB',
     heartbeat: '1s',
     max_feeds: 8,
     max_connections: 16,

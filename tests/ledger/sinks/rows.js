@@ -17,7 +17,7 @@
 const { keyOf } = require('../ledger');
 
 class Rows {
-    /* `limits`: of its rule: {concurrency, batch, commitRows}. */
+    /* `limits`: of its rule: {concurrency, batch, commitRows, window}. */
     constructor(stage, { rule, wants = () => true, limits }) {
         Object.assign(this, { stage, rule, wants, limits });
         this.taken = new Map(); /* number of an operation -> the life that took it last */

@@ -19,14 +19,14 @@ const { Rng } = require('../../fault/lib/rng');
 const { toHook } = require('../../integration/lib/sink');
 const { Rows } = require('./rows');
 
-const HOOK = { concurrency: 1, batch: 10, commitRows: 20 };
-const WATCH = { concurrency: 4, batch: 5, commitRows: 20 };
+const HOOK = { concurrency: 1, batch: 10, commitRows: 20, window: 200 };
+const WATCH = { concurrency: 4, batch: 5, commitRows: 20, window: 200 };
 
 /* Commits by rows more than by time, so that kills find something to repeat. */
-const ruleOf = ({ concurrency, batch, commitRows }) => ({
+const ruleOf = ({ concurrency, batch, commitRows, window }) => ({
     concurrency,
     batch: { size: batch },
-    window: { rows: 200 },
+    window: { rows: window },
     commit: { interval: '2s', rows: commitRows },
     options: { batch_changes: 1, timeout: '5s' },
 });
