@@ -129,14 +129,15 @@ test('cuts and resets at random places lose nothing and repeat nothing', async (
         faults.cutRequest([0, 80], { p: 0.1 }),
     ]);
     const stage = follow(t, fp.url, { source: { ...quick, page_rows: 20 }, faults: fp });
-    for (let n = 201; n <= 300; n++) {
-        await stage.until(() => stage.rows().length >= n - 60, `${n - 60} rows`, 60000);
-        sc.couch.db('db').append(row(n));
+    /* Where a fault strikes is chance: rows are written until enough have. */
+    let count = 200;
+    while (count < 300 || fp.stats.struck <= 20) {
+        await stage.until(() => stage.rows().length >= count - 60, `${count - 60} rows`, 60000);
+        sc.couch.db('db').append(row(++count));
     }
-    const want = rows(300).map((r) => r.id);
+    const want = rows(count).map((r) => r.id);
     await stage.until(() => stage.rows().length >= want.length, 'all rows', 60000);
     assert.deepEqual(stage.ids(), want, stage.story('rows are lost, repeated or out of order'));
-    assert.ok(fp.stats.struck > 20, `the faults struck ${fp.stats.struck} times`);
     await fp.clear();
     await stage.end();
 });
