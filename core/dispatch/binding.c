@@ -257,10 +257,15 @@ void binding_update_lanes(struct binding *binding)
     }
 }
 
+static uint32_t rows_in_window(const struct binding *binding)
+{
+    return binding->rows + binding->passed;
+}
+
 bool binding_has_room(const struct binding *binding)
 {
     return binding->state <= BINDING_RUNNING &&
-           binding->rows + binding->passed < binding->setup.options.window_rows &&
+           rows_in_window(binding) < binding->setup.options.window_rows &&
            binding->bytes < binding->setup.options.window_bytes;
 }
 
@@ -303,7 +308,7 @@ void binding_pump(struct binding *binding)
 /* Half empty before it reads again: a window that opens for every row makes reading stutter. */
 static bool has_drained(const struct binding *binding)
 {
-    return binding->rows + binding->passed <= binding->setup.options.window_rows / 2 &&
+    return rows_in_window(binding) <= binding->setup.options.window_rows / 2 &&
            binding->bytes <= binding->setup.options.window_bytes / 2;
 }
 
@@ -346,6 +351,7 @@ void binding_get_lag(const struct binding *binding, struct binding_lag *ret_lag)
 {
     *ret_lag = (struct binding_lag){
         .rows = binding->rows,
+        .window_rows = rows_in_window(binding),
         .bytes = binding->bytes,
         .in_flight = binding->inflight,
         .retrying = binding->retrying,

@@ -94,12 +94,13 @@ struct binding_times {
 
 /* What it has in hand now, for status. */
 struct binding_lag {
-    uint32_t rows; /* received and not settled                                             */
-    size_t bytes;  /* of the segments that these keep in memory                            */
-    uint32_t in_flight;  /* batches that the plugin has                                     */
-    uint32_t retrying;   /* lanes that wait after a failure                                 */
-    const char *failure; /* the plugin's words about the last of these; ""                 */
-    int64_t oldest_ms;   /* clock_ms() when the oldest of the rows came in; 0: none          */
+    uint32_t rows;        /* received and not settled                                       */
+    uint32_t window_rows; /* and settled behind one of them: what the window counts         */
+    size_t bytes;         /* of the segments that those not settled keep in memory          */
+    uint32_t in_flight;   /* batches that the plugin has                                     */
+    uint32_t retrying;    /* lanes that wait after a failure                                 */
+    const char *failure;  /* the plugin's words about the last of these; ""                 */
+    int64_t oldest_ms;    /* clock_ms() when the oldest of the rows came in; 0: none          */
 };
 
 struct binding *binding_new(const struct binding_setup *setup);

@@ -48,8 +48,10 @@ static const struct metrics_column rule_columns[] = {
          "Changes that are known to wait: read and not settled, or told by the server."),
     RULE("tailrace_rule_lag_seconds", PROM_GAUGE, lag_s,
          "Age of the oldest change that was read and is not settled."),
-    RULE("tailrace_rule_window_rows", PROM_GAUGE, window_rows, "Changes held in memory."),
-    RULE("tailrace_rule_window_bytes", PROM_GAUGE, window_bytes, "Their memory."),
+    RULE("tailrace_rule_window_rows", PROM_GAUGE, window_rows,
+         "Changes in its window: read and not settled, or settled behind one that is not."),
+    RULE("tailrace_rule_window_bytes", PROM_GAUGE, window_bytes,
+         "Memory of those that are not settled."),
     RULE("tailrace_rule_batches_in_flight", PROM_GAUGE, in_flight,
          "Batches that its plugin has in hand."),
     RULE("tailrace_rule_retrying", PROM_GAUGE, retrying,
@@ -191,7 +193,7 @@ static void add_rule(struct rule_row *row, const struct running_rule *rule, bool
     row->streams += reading.streams;
     row->lag_rows += (double)(lag.rows + reading.pending);
     row->lag_s = age_s > row->lag_s ? age_s : row->lag_s;
-    row->window_rows += lag.rows;
+    row->window_rows += lag.window_rows;
     row->window_bytes += (double)lag.bytes;
     row->in_flight += lag.in_flight;
     row->retrying += lag.retrying;

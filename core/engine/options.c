@@ -289,7 +289,7 @@ const tr_option settings_source_options[] = {
      .min = 1024,
      .max = 524288,
      SOURCE(read_size),
-     .help = "bytes taken from a socket at a time"},
+     .help = "bytes taken from a socket, and of rows handed to rules, at a time"},
 };
 const uint32_t settings_source_count = COUNT(settings_source_options);
 

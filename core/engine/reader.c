@@ -197,6 +197,21 @@ static void balance(struct reader *reader)
     }
 }
 
+/* A full window stops all that fill it: no more than one delivery is to go over it. */
+static void balance_others(struct reader *reader)
+{
+    list_each (it, &reader->subscriptions) {
+        struct running_rule *rule = list_entry(it, struct subscription, in_reader)->rule;
+        if (binding_has_room(rule->binding))
+            continue;
+        list_each_safe (link, &rule->subscriptions) {
+            struct reader *other = list_entry(link, struct subscription, in_rule)->reader;
+            if (other != reader && other->feed && !other->paused)
+                balance(other);
+        }
+    }
+}
+
 static bool all_have_room(const struct reader *reader)
 {
     list_each (it, &reader->subscriptions) {
@@ -277,6 +292,7 @@ static void on_rows(void *ctx, struct segment *segment)
     count_rows(reader->source, segment);
     list_each_safe (it, &reader->subscriptions)
         cursor_take(list_entry(it, struct subscription, in_reader)->cursor, segment);
+    balance_others(reader);
     balance(reader);
     merge(reader);
 }

@@ -188,7 +188,7 @@ static void write_lag(struct buf *out, const struct running_rule *rule,
     json_num(out, "streams", reading.streams);
     json_num(out, "lag_rows", lag->rows + reading.pending);
     json_seconds(out, "lag_s", lag->oldest_ms > 0 ? clock_ms() - lag->oldest_ms : 0);
-    json_num(out, "window_rows", lag->rows);
+    json_num(out, "window_rows", lag->window_rows);
     json_num(out, "window_bytes", (int64_t)lag->bytes);
     json_num(out, "in_flight", lag->in_flight);
     json_num(out, "retrying", lag->retrying);

@@ -35,7 +35,6 @@ enum {
     LONG_LIFE_MS = 5000, /* a live feed that ended cleanly after that did nothing wrong  */
     PAGE_GATHER_MS = 25, /* a backlog is in no hurry                                      */
     LIVE_GATHER_MS = 5,  /* adds to the latency of rows that follow others closely only   */
-    DELIVERY_MAX = 256 * 1024, /* bytes of rows that wait for more                         */
     BUSY_ROWS = 1000,    /* of a live feed, within …                                      */
     BUSY_MS = 1000,      /* … are so many that pages are better                           */
     BUSY_PAGE_MS = 100,  /* between two of these, so that each has some                   */
@@ -248,10 +247,11 @@ static void on_delivery(struct timer *timer)
 }
 
 /* A server that sends row by row has each handed in by itself, however many were read at once:
- * so they wait for the end of this turn of the loop, as long as they are few. */
+ * so they wait for the end of this turn of the loop, up to what one read may bring: a window
+ * that they fill is to stop what comes behind them. */
 static bool can_wait(const struct changes *changes)
 {
-    return !changes->frame.open || changes->frame.open->bytes < DELIVERY_MAX;
+    return !changes->frame.open || changes->frame.open->bytes < changes->query.read_size;
 }
 
 static void take_bytes(struct changes *changes, tr_str bytes)

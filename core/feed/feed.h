@@ -73,7 +73,8 @@ struct feed_query {
     uint32_t seq_interval; /* while catching up; 0: a seq for each row                     */
     uint32_t page_rows;    /* rows of a page; 10,000                                       */
     uint32_t heartbeat_ms; /* a connection is dead after three without a byte; 30 s        */
-    uint32_t read_size;    /* bytes at a time, see http_call.read_size                     */
+    uint32_t read_size;    /* bytes at a time, see http_call.read_size; rows are given on at
+                              the latest when so many of them wait                         */
     size_t max_row;        /* a longer row is delivered with FEED_ROW_CUT; 64 MB           */
 };
 

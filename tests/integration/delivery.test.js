@@ -165,6 +165,36 @@ test('with concurrency and failures, revisions of a document stay in order', asy
     }
 });
 
+test('what passes a change that fails is bounded by the window, also over a kill', async (t) => {
+    const WINDOW = 50;
+    const READ = 120; /* rows of a read and of one that follows at once, at most */
+    const filled = await makeFilled(couch, 400);
+    let failing; /* the first that is offered: behind it the position stays */
+    let down = true;
+    const reply = (changes) => {
+        failing ||= changes[0].id;
+        return down && has(failing)(changes) ? 503 : 200;
+    };
+    const { hook, site } = await once(
+        t,
+        filled,
+        reply,
+        { concurrency: 4, batch: { size: 1 }, window: { rows: WINDOW } },
+        { source: { read_size: '8KB' } },
+    );
+    const daemon = site.start();
+    const fills = async () => (await site.command(['status'])).rules[0].window_rows >= WINDOW;
+    await hook.until(1);
+    await waitFor(fills, 'a full window');
+    await daemon.kill9();
+    const passed = hook.taken.length;
+    assert.ok(passed > 1 && passed <= WINDOW + READ, `${passed} passed`);
+    down = false;
+    await site.once();
+    assert.equal(new Set(ids(hook.taken)).size, 400);
+    assert.ok(hook.taken.length - 400 <= passed);
+});
+
 test('a rule that stops while its sink fails says how much comes again', async (t) => {
     const filled = await makeFilled(couch, 0);
     await put(couch, filled.where, 'bad');

@@ -20,7 +20,7 @@ const { sleep } = require('../lib/couch');
 const { tailrace } = require('../lib/tailrace');
 
 const PATIENCE_MS = 90000; /* for all of it */
-const READ_ROWS = 60; /* more are not in the read_size of the stage */
+const READ_ROWS = 160; /* more are not in twice the read_size of the stage: a read may follow */
 const QUIET_MS = 5000; /* in which nothing moves: then nothing more will come */
 
 const finding = (kind, sink, what) => ({ kind, sink, what });
@@ -60,11 +60,11 @@ async function settle(stage) {
 
 /*
  * What a kill may have repeated at most, of a rule that runs so: what was in flight, or with
- * several lanes what its window holds and one read on top, since a lane that retries holds back
- * what the others settle behind it; what was settled since the last commit, which is made behind
- * the batch that fills it; and as much again, since the next commit fills while that one is on
- * its way to the disk. Where the server gives a seq for every `seqInterval` rows only, those
- * behind the last one, of each database.
+ * several lanes what its window holds and one delivery on top, since a lane that retries holds
+ * back what the others settle behind it; what was settled since the last commit, which is made
+ * behind the batch that fills it; and as much again, since the next commit fills while that one
+ * is on its way to the disk. Where the server gives a seq for every `seqInterval` rows only,
+ * those behind the last one, of each database.
  */
 function boundOf({ concurrency, batch, commitRows, window }, stage) {
     const inHand = concurrency > 1 ? window + READ_ROWS : batch;
