@@ -10,11 +10,12 @@
  *
  * Pages bring a backlog cheaply (seq_interval) and in bounded answers; the continuous feed
  * brings what happens now at once. While more happens than anybody waits for row by row, as
- * when a loader fills the database, there are pages too, a few a second: a server that is busy
- * with writing has more of its time left for that. After a failure it begins with pages again,
- * since nobody knows how much was missed. Where it goes on is always the frame's position.
- * Called through feed.c by the engine, on the loop thread.
+ * when a loader fills the database, there are pages too, and if possible read apart (apart.h):
+ * who follows needs as much of a busy server as those who write. After a failure
+ * it begins with pages again, since nobody knows how much was missed. Where it goes on is
+ * always the frame's position. Called through feed.c by the engine, on the loop thread.
  */
+#include "feed/apart.h"
 #include "feed/changes_request.h"
 #include "feed/frame.h"
 #include "feed/identity.h"
@@ -29,15 +30,10 @@
 #include <stdio.h>
 
 enum {
-    PAGE_FIRST_BYTE_MS = 300000, /* a filter that lets nothing pass can be slow            */
-    LIVE_FIRST_BYTE_MS = 60000,
-    PAGE_IDLE_MS = 60000,
     LONG_LIFE_MS = 5000, /* a live feed that ended cleanly after that did nothing wrong  */
-    PAGE_GATHER_MS = 25, /* a backlog is in no hurry                                      */
-    LIVE_GATHER_MS = 5,  /* adds to the latency of rows that follow others closely only   */
-    BUSY_ROWS = 1000,    /* of a live feed, within …                                      */
-    BUSY_MS = 1000,      /* … are so many that pages are better                           */
-    BUSY_PAGE_MS = 100,  /* between two of these, so that each has some                   */
+    BUSY_ROWS = 250,     /* of a live feed, within …                                      */
+    BUSY_MS = 250,       /* … are so many that pages are better                           */
+    BUSY_PAGE_MS = 100,  /* between two at the end, so that each has some                 */
     CALM_PAGE_ROWS = 50, /* a page with fewer ends it                                     */
     REFUSAL_MAX = 4096,  /* of the body that explains a refusal                          */
     ATTEMPT_MAX = 30     /* counted: far beyond any cap of the backoff                   */
@@ -54,7 +50,6 @@ struct changes {
 
     struct frame frame;
     struct changes_request request;
-    struct http_header header;
     struct http_call call;
     struct question *question;
     struct timer timer;    /* does `next`: a backoff, or to be out of the owner's call        */
@@ -64,9 +59,12 @@ struct changes {
 
     bool live; /* the continuous feed is read, or is what comes next                       */
     bool busy; /* it was, and so much came that pages are read now                         */
+    bool wants_apart;    /* busy from now on: the first page …                             */
+    struct apart *apart; /* … and those behind it come from there; NULL: they do not       */
     uint32_t burst; /* rows of the live feed, since …                                      */
     int64_t burst_ms;
-    bool told; /* the position of this answer's closing was told                           */
+    bool begun; /* an answer is read, apart: its end was not given yet                      */
+    bool told;  /* the position of this answer's closing was told                           */
     int status;
     int64_t answered_ms;
     struct buf refusal;   /* body of an answer that is not 200                            */
@@ -81,6 +79,7 @@ static struct changes *changes_of(struct feed *feed)
 
 static void start_reading(struct changes *changes);
 static void ask_identity(struct changes *changes);
+static void on_closed(struct changes *changes);
 
 /* ---- what comes next ---- */
 
@@ -111,6 +110,12 @@ static void schedule(struct changes *changes, enum next next, int64_t after_ms)
     loop_set_timer(changes->feed.loop, &changes->timer, after_ms);
 }
 
+static void end_apart(struct changes *changes)
+{
+    apart_free(changes->apart);
+    changes->apart = NULL;
+}
+
 /* Waits, asks whether the database is still there, and goes on with pages. */
 static void fail(struct changes *changes, enum feed_state state, const struct error *error,
                  int64_t at_least_ms)
@@ -121,7 +126,8 @@ static void fail(struct changes *changes, enum feed_state state, const struct er
 
     if (changes->attempt < ATTEMPT_MAX)
         changes->attempt++;
-    changes->live = changes->busy = false;
+    changes->live = changes->busy = changes->wants_apart = false;
+    end_apart(changes);
     schedule(changes, NEXT_ASK, wait > at_least_ms ? wait : at_least_ms);
     feed_say_state(feed, state, error);
 }
@@ -229,21 +235,9 @@ static bool leave_live(struct changes *changes)
     http_cancel(&changes->call);
     changes->live = false;
     changes->busy = true;
+    changes->wants_apart = apart_suits(&changes->query);
     schedule(changes, NEXT_READ, 0);
     return true;
-}
-
-static void on_delivery(struct timer *timer)
-{
-    struct changes *changes = list_entry(timer, struct changes, delivery);
-
-    feed_enter(&changes->feed);
-    if (!changes->feed.paused) {
-        deliver(changes);
-        if (!feed_is_done(&changes->feed))
-            (void)leave_live(changes);
-    }
-    feed_leave(&changes->feed);
 }
 
 /* A server that sends row by row has each handed in by itself, however many were read at once:
@@ -252,6 +246,13 @@ static void on_delivery(struct timer *timer)
 static bool can_wait(const struct changes *changes)
 {
     return !changes->frame.open || changes->frame.open->bytes < changes->query.read_size;
+}
+
+static void fail_on_junk(struct changes *changes, struct error *error)
+{
+    http_cancel(&changes->call);
+    error_prefix(error, "database \"" STR_FMT "\"", STR_ARG(changes->db));
+    fail(changes, FEED_WAITING, error, 0);
 }
 
 static void take_bytes(struct changes *changes, tr_str bytes)
@@ -271,10 +272,52 @@ static void take_bytes(struct changes *changes, tr_str bytes)
         changes->told = true;
         feed_say_position(&changes->feed, buf_str(&changes->frame.last_seq));
     } else if (result == FRAME_JUNK || result == FRAME_ERROR) {
-        http_cancel(&changes->call);
-        error_prefix(&error, "database \"" STR_FMT "\"", STR_ARG(changes->db));
-        fail(changes, FEED_WAITING, &error, 0);
+        fail_on_junk(changes, &error);
     }
+}
+
+/* The pages that come apart, as far as they have. */
+static void take_apart(struct changes *changes)
+{
+    tr_str bytes;
+
+    while (changes->apart && changes->begun && !changes->feed.paused &&
+           !feed_is_done(&changes->feed)) {
+        switch (apart_next(changes->apart, changes->query.read_size, &bytes)) {
+        case APART_BYTES: take_bytes(changes, bytes); break;
+        case APART_PAGE:
+            changes->begun = false;
+            on_closed(changes);
+            break;
+        case APART_WAIT: return;
+        case APART_FAILED:
+            end_apart(changes);
+            schedule(changes, NEXT_READ, 0);
+            return;
+        }
+    }
+}
+
+static void on_apart(void *ctx)
+{
+    struct changes *changes = ctx;
+
+    feed_enter(&changes->feed);
+    take_apart(changes);
+    feed_leave(&changes->feed);
+}
+
+static void on_delivery(struct timer *timer)
+{
+    struct changes *changes = list_entry(timer, struct changes, delivery);
+
+    feed_enter(&changes->feed);
+    if (!changes->feed.paused) {
+        deliver(changes);
+        if (!feed_is_done(&changes->feed) && !leave_live(changes))
+            take_apart(changes);
+    }
+    feed_leave(&changes->feed);
 }
 
 static int on_data(struct http_call *call, tr_str bytes)
@@ -294,25 +337,11 @@ static int on_data(struct http_call *call, tr_str bytes)
 
 /* ---- the answer as it ended ---- */
 
-/* Rows behind the last page; -1: nobody knows. What the server says is of no use under filters.
- */
-static int64_t told_pending(const struct changes *changes)
+static bool more_follows(const struct changes *changes)
 {
-    const struct feed_query *query = &changes->query;
-    bool filtered = query->filter.len > 0 || query->doc_ids.len > 0 || query->selector.len > 0;
-
-    return filtered ? -1 : changes->frame.pending;
-}
-
-/* The last page was the last one. Rows alone are not enough where something else bounds a page;
- * a page without a row always is the end. */
-static bool has_caught_up(const struct changes *changes)
-{
-    int64_t pending = told_pending(changes);
-
-    if (changes->frame.rows == 0 || pending == 0)
-        return true;
-    return changes->frame.rows < changes->query.page_rows && pending < 0;
+    if (changes->apart)
+        return apart_has_more(changes->apart);
+    return !changes_is_last_page(&changes->query, changes->frame.rows, changes->frame.pending);
 }
 
 static void on_closed(struct changes *changes)
@@ -320,7 +349,8 @@ static void on_closed(struct changes *changes)
     struct feed *feed = &changes->feed;
     bool fine = changes->frame.rows > 0 || clock_ms() - changes->answered_ms >= LONG_LIFE_MS;
 
-    feed->pending = changes->live ? 0 : told_pending(changes);
+    feed->pending = changes->live ? 0
+                                  : changes_pending(&changes->query, changes->frame.pending);
     if (changes->live && !fine) {
         int64_t wait = backoff_ms(changes->attempt, feed->retry_min_ms, feed->retry_max_ms);
         if (changes->attempt < ATTEMPT_MAX)
@@ -330,7 +360,7 @@ static void on_closed(struct changes *changes)
     }
     if (changes->live) {
         changes->next = NEXT_ASK;
-    } else if (!has_caught_up(changes)) {
+    } else if (more_follows(changes)) {
         changes->next = NEXT_READ;
     } else if (feed->mode == FEED_ONCE) {
         feed_say_end(feed, FEED_COMPLETE, NULL);
@@ -341,6 +371,7 @@ static void on_closed(struct changes *changes)
     } else {
         changes->live = true;
         changes->busy = false;
+        end_apart(changes);
         changes->next = NEXT_READ;
     }
     do_next(changes);
@@ -427,32 +458,26 @@ static void on_done(struct http_call *call, const struct http_result *result)
 
 static void fill_call(struct changes *changes)
 {
-    const struct feed_query *query = &changes->query;
-    uint32_t silence = query->heartbeat_ms < UINT32_MAX / 3 ? query->heartbeat_ms * 3 : 0;
-
-    changes_request_write(&changes->request, query, changes->server, changes->db,
+    changes_request_write(&changes->request, &changes->query, changes->server, changes->db,
                           buf_str(&changes->frame.position), changes->live);
-    changes->call = (struct http_call){
-        .url = changes->request.url.ptr,
-        .body = buf_str(&changes->request.body),
-        .read_size = query->read_size,
-        .gather_ms = changes->live ? LIVE_GATHER_MS : PAGE_GATHER_MS,
-        .first_byte_ms = changes->live ? LIVE_FIRST_BYTE_MS : PAGE_FIRST_BYTE_MS,
-        .idle_ms = silence,
-        .on_head = on_head,
-        .on_data = on_data,
-        .on_done = on_done,
-    };
-    if (changes->live && silence > LIVE_FIRST_BYTE_MS)
-        changes->call.first_byte_ms = silence;
-    if (!changes->live && silence > 0 && silence < PAGE_IDLE_MS)
-        changes->call.idle_ms = PAGE_IDLE_MS;
-    if (changes->call.body.len > 0) {
-        changes->header = (struct http_header){STR("Content-Type"), STR("application/json")};
-        changes->call.headers = &changes->header;
-        changes->call.headers_count = 1;
-        changes->call.method = "POST";
+    changes_request_call(&changes->request, &changes->query, changes->live, &changes->call);
+    changes->call.on_head = on_head;
+    changes->call.on_data = on_data;
+    changes->call.on_done = on_done;
+}
+
+/* True: the page comes apart. */
+static bool read_apart(struct changes *changes)
+{
+    if (changes->wants_apart) {
+        changes->wants_apart = false;
+        changes->apart = apart_new(&changes->query, changes->pool, changes->server, changes->db,
+                                   buf_str(&changes->frame.position), on_apart, changes);
+    } else if (changes->apart) {
+        apart_go_on(changes->apart);
+        loop_set_timer(changes->feed.loop, &changes->delivery, 0); /* there may be some       */
     }
+    return changes->apart != NULL;
 }
 
 static void start_reading(struct changes *changes)
@@ -474,6 +499,9 @@ static void start_reading(struct changes *changes)
     changes->missing = (struct error){0};
     changes->status = 0;
     changes->told = false;
+    changes->begun = true;
+    if (read_apart(changes))
+        return;
     fill_call(changes);
     rc = http_start(changes->pool, &changes->call, &error);
     if (rc == ERR_NOPERM)
@@ -503,7 +531,7 @@ static void changes_resume(struct feed *feed)
 {
     struct changes *changes = changes_of(feed);
 
-    if (changes->frame.open && !timer_is_set(&changes->delivery))
+    if ((changes->frame.open || changes->apart) && !timer_is_set(&changes->delivery))
         loop_set_timer(feed->loop, &changes->delivery, 0);
     if (http_is_active(&changes->call))
         http_resume(&changes->call);
@@ -516,6 +544,7 @@ static void changes_stop(struct feed *feed)
     struct changes *changes = changes_of(feed);
 
     http_cancel(&changes->call);
+    end_apart(changes);
     question_cancel(changes->question);
     changes->question = NULL;
     loop_clear_timer(feed->loop, &changes->timer);

@@ -9,6 +9,14 @@
 
 #include <inttypes.h>
 
+enum {
+    PAGE_FIRST_BYTE_MS = 300000, /* a filter that lets nothing pass can be slow            */
+    LIVE_FIRST_BYTE_MS = 60000,
+    PAGE_IDLE_MS = 60000,
+    PAGE_GATHER_MS = 25, /* a backlog is in no hurry                                      */
+    LIVE_GATHER_MS = 5   /* adds to the latency of rows that follow others closely only   */
+};
+
 struct feed_query changes_query_complete(const struct feed_query *query)
 {
     struct feed_query full = *query;
@@ -97,6 +105,45 @@ void changes_request_write(struct changes_request *request, const struct feed_qu
     url_join(server, db, STR("_changes"), buf_str(&text), &request->url);
     write_body(&request->body, query);
     buf_fini(&text);
+}
+
+void changes_request_call(struct changes_request *request, const struct feed_query *query,
+                          bool live, struct http_call *ret_call)
+{
+    uint32_t silence = query->heartbeat_ms < UINT32_MAX / 3 ? query->heartbeat_ms * 3 : 0;
+
+    *ret_call = (struct http_call){
+        .url = request->url.ptr,
+        .body = buf_str(&request->body),
+        .read_size = query->read_size,
+        .gather_ms = live ? LIVE_GATHER_MS : PAGE_GATHER_MS,
+        .first_byte_ms = live ? LIVE_FIRST_BYTE_MS : PAGE_FIRST_BYTE_MS,
+        .idle_ms = silence,
+    };
+    if (live && silence > LIVE_FIRST_BYTE_MS)
+        ret_call->first_byte_ms = silence;
+    if (!live && silence > 0 && silence < PAGE_IDLE_MS)
+        ret_call->idle_ms = PAGE_IDLE_MS;
+    if (ret_call->body.len > 0) {
+        request->header = (struct http_header){STR("Content-Type"), STR("application/json")};
+        ret_call->headers = &request->header;
+        ret_call->headers_count = 1;
+        ret_call->method = "POST";
+    }
+}
+
+int64_t changes_pending(const struct feed_query *query, int64_t said)
+{
+    bool filtered = query->filter.len > 0 || query->doc_ids.len > 0 || query->selector.len > 0;
+
+    return filtered ? -1 : said;
+}
+
+bool changes_is_last_page(const struct feed_query *query, uint64_t rows, int64_t said)
+{
+    int64_t pending = changes_pending(query, said);
+
+    return rows == 0 || pending == 0 || (rows < query->page_rows && pending < 0);
 }
 
 void changes_request_fini(struct changes_request *request)

@@ -6,6 +6,7 @@
  *
  *     feed.c        the face of the two kinds
  *     changes.c     a database of a server; changes_request.c  what it asks for
+ *     apart.c       its pages while it is flooded; documents.c  the documents of one
  *     frame.c       bytes of an answer to rows; chunk.c  where these bytes lie
  *     file.c        lines of a file; file_row.c  lines to rows
  *     segment.c     rows that were read together, and what keeps their bytes

@@ -26,8 +26,8 @@ enum {
 };
 
 typedef struct tr_change {
-    tr_str raw;  /* the whole row as the server sent it, byte for byte; after transforms
-                    with the document as they left it                                    */
+    tr_str raw;  /* the whole row as the server sent it, byte for byte, the document put in
+                    where it came by itself; after transforms, as they left it           */
     tr_str id;   /* the document's id, JSON escapes decoded                              */
     tr_str rev;  /* the winning revision (the first of `revs`), decoded                  */
     tr_str seq;  /* raw JSON, opaque: never compare, sort or parse it; may be `null`     */
