@@ -172,6 +172,7 @@ void binding_free(struct binding *binding)
         binding->free_items = item->lane_next;
         free(item);
     }
+    free(binding->places);
     loop_clear_timer(binding->setup.loop, &binding->commit_timer);
     free(binding->failure);
     free(binding);

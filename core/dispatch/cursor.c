@@ -80,6 +80,7 @@ static void item_drop(struct item *item, uint32_t settled)
     struct binding *binding = item->cursor->binding;
 
     hand_back_passed(item, settled);
+    spread_drop(item);
     list_remove(&item->pending);
     hold_release(binding, item->hold);
     binding->rows--;
@@ -232,21 +233,6 @@ struct cursor *cursor_again(struct binding *binding, const struct stream_name *s
     return cursor;
 }
 
-struct lane *cursor_lane(struct cursor *cursor, tr_str id)
-{
-    uint32_t lanes = cursor->binding->setup.options.concurrency;
-
-    if (!cursor->lanes) {
-        cursor->lanes = mem_new_array(struct lane, lanes);
-        for (uint32_t i = 0; i < lanes; i++) {
-            cursor->lanes[i].cursor = cursor;
-            cursor->lanes[i].tail = &cursor->lanes[i].head;
-            list_init(&cursor->lanes[i].ready);
-        }
-    }
-    return &cursor->lanes[lanes > 1 ? hash_bytes(id.ptr, id.len) % lanes : 0];
-}
-
 /* ---- rows in ---- */
 
 /* What is wrong with the row itself, before any plugin has seen it; or NULL. An error of a
@@ -315,7 +301,7 @@ static void take_row(struct cursor *cursor, struct segment *segment, uint32_t ro
     if (flaw)
         reject_items(binding, &item, 1, &flaw);
     else
-        lane_push(cursor_lane(cursor, segment->rows[row].id), item);
+        lane_push(spread_lane(cursor, item, segment->rows[row].id), item);
 }
 
 static void update_lanes(struct cursor *cursor)
@@ -345,6 +331,7 @@ void cursor_take(struct cursor *cursor, struct segment *segment)
     struct hold *hold = NULL;
 
     binding->stats.received += segment->count;
+    spread_begin(cursor, segment->count);
     cursor->seen = 0;
     for (uint32_t i = 0; i < segment->count; i++)
         take_row(cursor, segment, i, &hold);

@@ -4,6 +4,7 @@
  *
  *     binding.c   its life, its window, and which lane may send next
  *     cursor.c    rows in: match, queue, and the position behind all that is settled
+ *     spread.c    which lane a change goes to
  *     lane.c      a queue of changes in order: makes batches, waits after failures
  *     outcome.c   what an instance said of a batch: settle, retry, bisect, reject
  *     reject.c    changes refused for good, and those sent again
@@ -33,17 +34,18 @@ struct item {
     struct cursor *cursor;
     struct hold *hold;
     uint32_t row;
-    uint32_t passed;   /* that were settled behind it and before the next that is pending  */
-    size_t bytes;      /* of the row: it is asked for when the row itself is in no cache    */
-    uint32_t attempts; /* deliveries                                                       */
-    uint32_t faults;   /* those that failed without the sink having said when to come back */
-    int64_t ordinal;   /* of its row on the stream                                         */
-    int64_t first_ms;  /* loop_now() of the first delivery, once there was one             */
-    int64_t letter;    /* the dead letter that it is, on replay                            */
+    uint32_t passed;     /* that were settled behind it and before the next that is pending  */
+    size_t bytes;        /* of the row: it is asked for when the row itself is in no cache    */
+    uint32_t attempts;   /* deliveries                                                       */
+    uint32_t faults;     /* those that failed without the sink having said when to come back */
+    struct place *place; /* of its document among those that are pending; NULL: one lane   */
+    int64_t ordinal;     /* of its row on the stream                                       */
+    int64_t first_ms;    /* loop_now() of the first delivery, once there was one             */
+    int64_t letter;      /* the dead letter that it is, on replay                            */
 };
 
-/* Changes that must be handled in this order. Per document with several lanes, since a document
- * always has the same one. */
+/* Changes that must be handled in this order. Per document with several lanes: what is pending
+ * of it is all in one. */
 struct lane {
     struct cursor *cursor;
     struct item *head, **tail;
@@ -64,6 +66,7 @@ struct cursor {
     struct stream_name stream;
     struct list pending; /* items                                                          */
     struct lane *lanes;  /* of options.concurrency; made with the first item               */
+    uint32_t run, run_left, run_lane; /* neighbours that go to one lane: see spread.c      */
     struct buf received, committed;
     int64_t received_ordinal;
     int64_t known_ordinal; /* the row that `received` is the position of: rows behind it may
@@ -108,6 +111,8 @@ struct binding {
     struct list cursors, dirty, ready;
     struct map retired; /* cursors that end when they are settled, by stream             */
     struct item *free_items;
+    struct place *places; /* see spread.c; NULL: not needed yet                            */
+    uint32_t places_mask;
     uint32_t inflight, inflight_max; /* batches                                            */
     uint32_t rows;                   /* items                                              */
     uint32_t passed;                 /* settled behind one that is not: a kill repeats them */
@@ -195,9 +200,14 @@ int64_t cursor_drain_end(const struct cursor *cursor);
 uint64_t cursor_ahead(const struct cursor *cursor);
 /* The first position that is known and behind all that was sent, and its row; -1: none yet. */
 int64_t cursor_known_end(const struct cursor *cursor, tr_str *ret_seq);
-struct lane *cursor_lane(struct cursor *cursor, tr_str id);
 /* The one for dead letters of a stream; made when it is not there. */
 struct cursor *cursor_replays(struct binding *binding, const struct stream_name *stream);
+
+/* spread.c. A segment of so many rows comes; the lane of a change of this document; the change
+ * is not pending any more. */
+void spread_begin(struct cursor *cursor, uint32_t rows);
+struct lane *spread_lane(struct cursor *cursor, struct item *item, tr_str id);
+void spread_drop(struct item *item);
 
 /* lane.c */
 void lane_push(struct lane *lane, struct item *item);

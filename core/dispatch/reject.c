@@ -276,6 +276,7 @@ void binding_replay(struct binding *binding, const struct store_dead_letter *let
     struct segment *segment;
     struct hold *hold;
     struct item *item;
+    struct lane *lane;
 
     FAILPOINT("replay.begin");
     binding->letters++;
@@ -295,7 +296,8 @@ void binding_replay(struct binding *binding, const struct store_dead_letter *let
     item->letter = letter->id;
     hold_release(binding, hold);
     segment_unref(segment);
-    lane_push(cursor_lane(cursor, segment->rows[0].id), item);
-    lane_update(cursor_lane(cursor, segment->rows[0].id));
+    lane = spread_lane(cursor, item, segment->rows[0].id);
+    lane_push(lane, item);
+    lane_update(lane);
     binding_pump(binding);
 }
