@@ -55,7 +55,7 @@ static const tr_option window_options[] = {
      .min = 1024,
      .max = 1LL << 40,
      .offset = NO_OFFSET,
-     .help = "and their memory"},
+     .help = "and their memory; some plugins have another default"},
     {.name = NULL},
 };
 

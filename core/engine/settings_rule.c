@@ -209,6 +209,16 @@ static int64_t suited(const struct rule_settings *rule, const char *path, uint64
     return suits > 0 && !is_said(rule, path) ? (int64_t)suits : number(rule, path);
 }
 
+/* Room for as many batches as suit the plugin. */
+static int64_t window_bytes(const struct rule_settings *rule, const tr_plugin *plugin)
+{
+    int64_t lanes = plugin->concurrency > 0 ? plugin->concurrency : 1;
+    int64_t suits = lanes * (int64_t)plugin->batch_bytes;
+    int64_t usual = number(rule, "window.bytes");
+
+    return is_said(rule, "window.bytes") || suits < usual ? usual : suits;
+}
+
 /* What a plugin keeps is written page by page: many rows share one. And rows that come again
  * after a crash find it as it was before them. */
 enum { COMMIT_ROWS_KEPT = 100000 };
@@ -224,7 +234,7 @@ static void take_binding(struct rule_settings *rule)
         .batch_wait_ms = number(rule, "batch.wait"),
         .concurrency = (uint32_t)suited(rule, "concurrency", plugin->concurrency),
         .window_rows = (uint32_t)number(rule, "window.rows"),
-        .window_bytes = (size_t)number(rule, "window.bytes"),
+        .window_bytes = (size_t)window_bytes(rule, plugin),
         .max_attempts = (uint32_t)number(rule, "max_attempts"),
         .on_reject = (enum on_reject)number(rule, "on_reject"),
         .on_repeat = (enum on_repeat)number(rule, "on_repeat"),

@@ -110,7 +110,7 @@ static const tr_plugin bulk_sink = {
     .max_inflight = INFLIGHT_MAX,
     .batch_changes = 2000,
     .batch_bytes = 4 << 20,
-    .concurrency = 2,
+    .concurrency = 4,
     TR_OPTIONS(bulk_options),
     .check = bulk_check,
     .open = bulk_open,

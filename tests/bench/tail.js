@@ -6,26 +6,24 @@
  *
  * At full speed, by curl with prepared bodies, the filling alone takes all of a server that has no
  * more than two processors, and the server has to do about three times as much for each document:
- * write it, tell of it, write it again. So what comes later is mostly work that cannot be done
- * before: `no less` is the time by which the server's processor time for all of it is longer than
- * the filling, with all processors its own. A client that follows the same feed and only counts
- * shows how much of it is the telling. Loaders that take 60 % and 30 % of the full rate leave the
- * server some of its time.
+ * write it, tell of it, write it again. So what comes later is work that was not done before: `no
+ * less` is the time by which the server's processor time for all of it is longer than the filling,
+ * with all processors its own. A client that follows the same feed and only counts shows how much
+ * of it is the telling. Loaders that take 60 % and 30 % of the full rate leave the server some of
+ * its time.
  *
  * As long as the server is never idle, how late it is follows from two things: what the server
  * does for a document of the rule, in parts of what it does for one of the loader (r), and the
  * rule's share of its time meanwhile (s): (1 - s) r - s. With equal shares and r = 1.6 that is
- * 30 %; 5 % needs a share of three fifths, or a document that costs little more than the loader's.
+ * 30 %; 5 % needs a share of three fifths.
  *
- * Seen with CouchDB 3.5 on 2 processors that others used too, in the server's time for a document:
- * 135 to 155 µs to write it, with new_edits or without; 80 to 90 to tell of it, or 13 without the
- * document and 70 more to ask for that by _bulk_get. So r is 1.5 where only that is done, and 1.8
- * with the rule (430 µs for both; 480 before it read pages of a feed that is flooded). While
- * 60,000 documents were loaded the rule wrote 31,000 of them: about half of the server's time was
- * its own. With pages without documents, 8 _bulk_get beside them and 4 writes at once, that share
- * grew a little: 40,000 documents were 32, 37 and 44 % late where they were 49, 49 and 62 %
- * without, and 60,000 were 37 where 40. Up to 16 writes at once and batches of 250 to 2,000 made no
- * difference that could be told from chance.
+ * A server gives each of its processes the same, so a share is a matter of how many work for the
+ * rule. One answer with documents is one process, whoever reads it: with CouchDB 3.5 on 2
+ * processors 60,000 documents were 22 to 25 % late so, 13 % with pages whose documents were asked
+ * for by 8 requests at once (core/feed/apart.h) and a window that holds them, 8 to 11 % when the
+ * next page was read meanwhile. The other half is r: batches of neighbours instead of documents
+ * that a hash had dealt out (core/dispatch/spread.c) write each leaf of the target's B-tree once,
+ * which brought 5 to 7 %, and four batches at once instead of two 4 to 5 %.
  *
  * What the loader's last requests bring is seen only when they end: four of 2,000 documents are a
  * third of 24,000, and the rule was later with these than with 60,000.
