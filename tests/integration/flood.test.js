@@ -18,7 +18,8 @@ let couch;
 before(async () => (couch = await startTestServer()));
 after(() => couch.close());
 
-/* A daemon that follows a database, live; `forward` sees what it asks for. */
+/* A daemon that follows a database, live; `forward` sees what it asks for. `start` is for one
+ * more of the same. */
 async function follow(t, filled, rule) {
     const hook = await startHook(t);
     const forward = await startForward(t);
@@ -28,7 +29,7 @@ async function follow(t, filled, rule) {
     });
     const daemon = site.start();
     await daemon.waitForLog({ msg: 'following', db: filled.db });
-    return { hook, forward, daemon };
+    return { hook, forward, daemon, start: () => site.start() };
 }
 
 const isApart = (url) => url.endsWith('/_bulk_get');
@@ -92,4 +93,23 @@ test('deletions, attachments and design documents come in a flood as without one
     assert.equal((await daemon.stop()).code, 0);
     assert.deepEqual(sortedIds([...newest()].map(([id]) => ({ id }))), [...want.keys()].sort());
     for (const [id, doc] of newest()) assert.deepEqual(doc, want.get(id), id);
+});
+
+test('kill -9 in the middle of a flood loses nothing', async (t) => {
+    const filled = await makeFilled(couch, 1, { prefix: 'before' });
+    const commit = { interval: '20ms', rows: 200 };
+    const rule = { commit, concurrency: 2, batch: { size: 100 } };
+    const { hook, forward, daemon, start } = await follow(t, filled, rule);
+    const count = await flood(filled, forward);
+    await waitFor(() => hook.taken.length > 500, 'some of it');
+    await daemon.kill9();
+    let last = start();
+    for (let kills = 0; kills < 3; kills++) {
+        const before = hook.taken.length;
+        await waitFor(() => hook.taken.length > before || before > count, 'more of it');
+        await last.kill9();
+        last = start();
+    }
+    await waitFor(() => new Set(ids(hook.taken)).size === count + 1, 'all of it');
+    assert.equal((await last.stop()).code, 0);
 });
