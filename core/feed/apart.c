@@ -20,7 +20,7 @@ struct apart {
     struct http_call call;           /* of the page that is read                            */
     struct documents *given, *ahead; /* pages; NULL: none                                   */
     struct buf since;                /* of the page that is asked for next                  */
-    bool whole;                      /* the page ahead has come, and is not the last        */
+    bool more; /* behind the page ahead there is another one                                 */
     bool failed;
 };
 
@@ -40,7 +40,7 @@ static void move_on(struct apart *apart)
         return;
     apart->given = apart->ahead;
     apart->ahead = NULL;
-    if (apart->whole)
+    if (apart->more)
         ask_for_page(apart);
 }
 
@@ -67,8 +67,8 @@ static void on_done(struct http_call *call, const struct http_result *result)
     } else {
         buf_clear(&apart->since);
         buf_add_str(&apart->since, documents_last_seq(apart->ahead));
-        apart->whole = !changes_is_last_page(&apart->query, documents_rows(apart->ahead),
-                                             documents_pending(apart->ahead));
+        apart->more = !changes_is_last_page(&apart->query, documents_rows(apart->ahead),
+                                            documents_pending(apart->ahead));
         move_on(apart);
     }
     apart->ready(apart->ctx);
@@ -78,7 +78,7 @@ static void ask_for_page(struct apart *apart)
 {
     struct error error;
 
-    apart->whole = false;
+    apart->more = false;
     apart->ahead = documents_new(apart->pool, apart->server, apart->db, buf_str(&apart->since),
                                  on_documents, apart);
     changes_request_write(&apart->request, &apart->query, apart->server, apart->db,
