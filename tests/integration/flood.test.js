@@ -8,6 +8,9 @@
 const { test, before, after } = require('node:test');
 const assert = require('node:assert');
 const { startTestServer, waitFor } = require('../lib/couch');
+const faults = require('../fault/lib/faults');
+const { startProxy } = require('../fault/lib/proxy');
+const { atEnd } = require('../lib/at_end');
 const { makeSite } = require('./lib/site');
 const { startHook, toHook, ids, sortedIds } = require('./lib/sink');
 const { startForward } = require('./lib/forward');
@@ -20,10 +23,10 @@ after(() => couch.close());
 
 /* A daemon that follows a database, live; `forward` sees what it asks for. `start` is for one
  * more of the same. */
-async function follow(t, filled, rule) {
+async function follow(t, filled, rule, server = couch) {
     const hook = await startHook(t);
     const forward = await startForward(t);
-    const site = makeSite(t, couch, {
+    const site = makeSite(t, server, {
         rules: { r: toHook(hook, [filled.db], rule) },
         source: { proxy: forward.url, retry_min: '10ms', retry_max: '100ms' },
     });
@@ -112,4 +115,25 @@ test('kill -9 in the middle of a flood loses nothing', async (t) => {
     }
     await waitFor(() => new Set(ids(hook.taken)).size === count + 1, 'all of it');
     assert.equal((await last.stop()).code, 0);
+});
+
+test('a flood over a line that breaks loses nothing and repeats nothing', async (t) => {
+    const filled = await makeFilled(couch, 1, { prefix: 'before' });
+    const line = await startProxy(couch.url);
+    atEnd(t, () => line.close());
+    const server = Object.create(couch, { url: { value: line.url } });
+    const { hook, forward, daemon } = await follow(t, filled, undefined, server);
+    await line.set([
+        faults.cut([0, 60000], { match: /_bulk_get/, p: 0.1 }),
+        faults.cut([0, 60000], { match: /_bulk_get/, p: 0.05, how: 'rst' }),
+        faults.cut([0, 100000], { match: /limit=2000/, p: 0.2 }),
+    ]);
+    const count = await flood(filled, forward);
+    await hook.until(count + 1);
+    await line.clear();
+    await fill(couch, filled.where, ['behind']);
+    await hook.until(count + 2);
+    assert.equal((await daemon.stop()).code, 0);
+    assert.equal(new Set(ids(hook.taken)).size, count + 2);
+    assert.equal(hook.taken.length, count + 2);
 });
