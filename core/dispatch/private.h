@@ -112,7 +112,7 @@ struct binding {
     struct map retired; /* cursors that end when they are settled, by stream             */
     struct item *free_items;
     struct place *places; /* see spread.c; NULL: not needed yet                            */
-    uint32_t places_mask;
+    uint32_t places_count;
     uint32_t inflight, inflight_max; /* batches                                            */
     uint32_t rows;                   /* items                                              */
     uint32_t passed;                 /* settled behind one that is not: a kill repeats them */

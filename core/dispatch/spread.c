@@ -10,7 +10,8 @@
 #include "dispatch/private.h"
 
 enum {
-    PLACES_PER_ROW = 8, /* of the window: few documents share one                           */
+    PLACES_MIN = 1024,
+    PLACES_PER_ROW = 8, /* so that few documents share one                                  */
     PLACES_MAX = 1 << 20,
     LANES_LOOKED_AT = 16
 };
@@ -22,14 +23,36 @@ struct place {
     uint32_t lane;
 };
 
+static struct place *place_of(const struct binding *binding, tr_str id)
+{
+    return &binding->places[hash_bytes(id.ptr, id.len) & (binding->places_count - 1)];
+}
+
+/* Twice as many places part who shared one, and bring nobody together: so all keep their lane.
+ */
+static void move_to_places(struct cursor *cursor)
+{
+    list_each (it, &cursor->pending) {
+        struct item *item = list_entry(it, struct item, pending);
+        const struct place *before = item->place;
+        if (!before)
+            continue;
+        item->place = place_of(cursor->binding, item->hold->segment->rows[item->row].id);
+        item->place->lane = before->lane;
+        item->place->pending++;
+    }
+}
+
 static void make_places(struct binding *binding)
 {
-    size_t wanted = (size_t)binding->setup.options.window_rows * PLACES_PER_ROW, count = 1024;
+    struct place *before = binding->places;
+    size_t count = before ? (size_t)binding->places_count * 2 : PLACES_MIN;
 
-    while (count < wanted && count < PLACES_MAX)
-        count *= 2;
     binding->places = mem_new_array(struct place, count);
-    binding->places_mask = (uint32_t)(count - 1);
+    binding->places_count = (uint32_t)count;
+    list_each (it, &binding->cursors)
+        move_to_places(list_entry(it, struct cursor, link));
+    free(before);
 }
 
 static void make_lanes(struct cursor *cursor)
@@ -75,9 +98,10 @@ struct lane *spread_lane(struct cursor *cursor, struct item *item, tr_str id)
         make_lanes(cursor);
     if (binding->setup.options.concurrency == 1)
         return cursor->lanes;
-    if (!binding->places)
+    if (!binding->places || (binding->places_count < PLACES_MAX &&
+                             binding->rows > binding->places_count / PLACES_PER_ROW))
         make_places(binding);
-    place = &binding->places[hash_bytes(id.ptr, id.len) & binding->places_mask];
+    place = place_of(binding, id);
     item->place = place;
     if (place->pending++ > 0)
         return &cursor->lanes[place->lane];

@@ -110,34 +110,6 @@ static void what_is_settled_behind_a_row_that_waits_stays_in_the_window(void **s
 
 /* ---- batches ---- */
 
-/* But for those whose document shares a place with another's, by its hash. */
-static void neighbours_share_a_batch(void **state)
-{
-    struct sink_batch batches[2];
-    struct road road;
-    int side_by_side = 0;
-
-    (void)state;
-    road_init(&road);
-    road.setup.options.window_rows = 100000;
-    road.setup.options.batch_size = 40;
-    road.setup.options.concurrency = 2;
-    road_start(&road);
-    road_give(&road, 1, 40);
-    for (int i = 0; i < 2; i++) {
-        batches[i] = road_next(&road);
-        for (uint32_t k = 1; k < batches[i].count; k++)
-            side_by_side += batches[i].rows[k] == batches[i].rows[k - 1] + 1;
-    }
-    assert_int_equal(batches[0].count + batches[1].count, 40);
-    assert_true(batches[0].count >= 15 && batches[1].count >= 15);
-    assert_true(side_by_side >= 30);
-    for (int i = 0; i < 2; i++)
-        sink_answer(&batches[i], TR_OK, NULL, 0);
-    road_drain(&road);
-    road_fini(&road);
-}
-
 static void a_batch_waits_for_more_and_not_for_ever(void **state)
 {
     struct sink_batch batch;
@@ -548,7 +520,6 @@ int main(void)
         cmocka_unit_test(the_window_counts_bytes_too),
         cmocka_unit_test(the_window_opens_although_it_was_filled_while_starting),
         cmocka_unit_test(what_is_settled_behind_a_row_that_waits_stays_in_the_window),
-        cmocka_unit_test(neighbours_share_a_batch),
         cmocka_unit_test(a_batch_waits_for_more_and_not_for_ever),
         cmocka_unit_test(a_batch_keeps_to_its_bytes_and_takes_one_that_is_larger),
         cmocka_unit_test(no_more_batches_are_in_hand_than_the_rule_says),
