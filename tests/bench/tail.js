@@ -23,7 +23,8 @@
  * for by 8 requests at once (core/feed/apart.h) and a window that holds them, 8 to 11 % when the
  * next page was read meanwhile. The other half is r: batches of neighbours instead of documents
  * that a hash had dealt out (core/dispatch/spread.c) write each leaf of the target's B-tree once,
- * which brought 5 to 7 %, and four batches at once instead of two 4 to 5 %.
+ * which brought 5 to 7 %, and four batches at once instead of two 5 %. It stays at about 3,000 to
+ * 7,000 documents, half a second, however long it goes on: of 100,000 documents that are 3 %.
  *
  * What the loader's last requests bring is seen only when they end: four of 2,000 documents are a
  * third of 24,000, and the rule was later with these than with 60,000.
