@@ -6,7 +6,7 @@
 #include "feed/documents.h"
 
 #include "base/mem.h"
-#include "json/value.h"
+#include "feed/join.h"
 
 #include <inttypes.h>
 
@@ -14,7 +14,6 @@ enum {
     GROUP_ROWS = 250,
     GROUPS_MAX = DOCUMENTS_PAGE_ROWS / GROUP_ROWS,
     GROUP_BYTES_MAX = 2 << 20, /* of an answer: so much times GROUPS_MAX may be in memory     */
-    ROW_MAX = 1 << 20,         /* without its document                                        */
     FIRST_BYTE_MS = 60000,
     IDLE_MS = 60000
 };
@@ -46,58 +45,9 @@ struct documents {
     bool failed;
 };
 
-/* ---- an answer ---- */
-
-static bool is_text(tr_str raw, tr_str text)
+static const tr_change *rows_of(const struct group *group)
 {
-    struct arena arena;
-    tr_str decoded;
-    bool same;
-
-    arena_init(&arena, 256);
-    same = json_decode(raw, &arena, &decoded) && str_eq(decoded, text);
-    arena_fini(&arena);
-    return same;
-}
-
-/* The document of a row, from {"id":…,"docs":[{"ok":{…}}]}. */
-static bool find_document(tr_str result, const tr_change *row, tr_str *ret_document)
-{
-    static const tr_str keys[] = {{"_id", 3}, {"_rev", 4}};
-    tr_str docs, key, first, found[2];
-    size_t cursor = 0;
-
-    return json_get(result, STR("docs"), &docs) && json_next(docs, &cursor, &key, &first) &&
-           json_get(first, STR("ok"), ret_document) &&
-           (json_get_all(*ret_document, keys, 2, found), is_text(found[0], row->id)) &&
-           is_text(found[1], row->rev);
-}
-
-static void add_row(struct buf *text, const tr_change *row, tr_str document)
-{
-    buf_add(text, row->raw.ptr, row->raw.len - 1); /* the brace that closes it               */
-    buf_add_c(text, ",\"doc\":");
-    buf_add_str(text, document);
-    buf_add_char(text, '}');
-}
-
-/* False: not all of what was asked for, in its order. */
-static bool join(struct group *group, tr_str body)
-{
-    const tr_change *rows = group->documents->rows->rows + group->from;
-    tr_str results, key, result, document;
-    size_t cursor = 0;
-
-    if (!json_get(body, STR("results"), &results))
-        return false;
-    for (uint32_t i = 0; i < group->count; i++) {
-        if (!json_next(results, &cursor, &key, &result) ||
-            !find_document(result, &rows[i], &document))
-            return false;
-        buf_add_c(&group->text, group->from + i > 0 ? "," : OPENING);
-        add_row(&group->text, &rows[i], document);
-    }
-    return true;
+    return group->documents->rows->rows + group->from;
 }
 
 static void on_done(struct http_call *call, const struct http_result *result)
@@ -106,40 +56,19 @@ static void on_done(struct http_call *call, const struct http_result *result)
     struct documents *documents = group->documents;
 
     group->done = true;
-    if (result->end != HTTP_ANSWERED || result->status != 200 || !join(group, result->body))
+    buf_add_c(&group->text, group->from > 0 ? "," : OPENING);
+    if (result->end != HTTP_ANSWERED || result->status != 200 ||
+        !join_documents(rows_of(group), group->count, result->body, &group->text))
         documents->failed = true;
     documents->ready(documents->ctx);
-}
-
-/* ---- the questions ---- */
-
-static bool add_question(struct buf *question, const tr_change *row)
-{
-    tr_str id;
-
-    if ((row->flags & FEED_ROW_CUT) || row->rev.len == 0 || row->raw.len > ROW_MAX ||
-        !json_get(row->raw, STR("id"), &id))
-        return false;
-    if (question->len > 0)
-        buf_add_char(question, ',');
-    else
-        buf_add_c(question, "{\"docs\":[");
-    buf_add_c(question, "{\"id\":");
-    buf_add_str(question, id);
-    buf_add_c(question, ",\"rev\":");
-    json_write_string(question, row->rev);
-    buf_add_char(question, '}');
-    return true;
 }
 
 static bool ask(struct documents *documents, struct group *group)
 {
     struct error error;
 
-    for (uint32_t i = 0; i < group->count; i++)
-        if (!add_question(&group->question, &documents->rows->rows[group->from + i]))
-            return false;
-    buf_add_c(&group->question, "]}");
+    if (!join_ask(rows_of(group), group->count, &group->question))
+        return false;
     group->call = (struct http_call){.url = documents->url.ptr,
                                      .method = "POST",
                                      .headers = documents->headers,
@@ -244,7 +173,7 @@ struct documents *documents_new(struct http_pool *pool, const struct url *server
     documents->headers[0] = (struct http_header){STR("Content-Type"), STR("application/json")};
     documents->headers[1] = (struct http_header){STR("Accept"), STR("application/json")};
     url_join(server, db, STR("_bulk_get"), (tr_str){0}, &documents->url);
-    frame_init(&documents->frame, since, ROW_MAX);
+    frame_init(&documents->frame, since, JOIN_ROW_MAX);
     frame_begin(&documents->frame, true);
     return documents;
 }

@@ -6,7 +6,8 @@
  *
  *     feed.c        the face of the two kinds
  *     changes.c     a database of a server; changes_request.c  what it asks for
- *     apart.c       its pages while it is flooded; documents.c  the documents of one
+ *     apart.c       its pages while it is flooded; documents.c  the documents of one,
+ *                   join.c  put in their places
  *     frame.c       bytes of an answer to rows; chunk.c  where these bytes lie
  *     file.c        lines of a file; file_row.c  lines to rows
  *     segment.c     rows that were read together, and what keeps their bytes
