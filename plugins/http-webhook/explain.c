@@ -61,7 +61,7 @@ static void print_request(struct printer *printer, struct job *job)
 {
     struct text *text = &printer->text;
 
-    request_seal(job);
+    (void)request_seal(job); /* what it lacks is not shown                                  */
     text_add_str(text, tr_str_c(webhook_methods[job->self->options.method]));
     text_add_char(text, ' ');
     answer_add_url(text, request_url(job), false);

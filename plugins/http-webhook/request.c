@@ -190,19 +190,22 @@ static tr_str payload_of(const struct job *job)
     return tr_str_n(at, (size_t)(end - at));
 }
 
-static void add_signature(struct job *job)
+static bool add_signature(struct job *job)
 {
     tr_self *self = job->self;
 
     snprintf(job->timestamp, sizeof(job->timestamp), "%lld", (long long)time(NULL));
-    if (self->signature_header &&
-        signer_sign(self->signer, job->timestamp, payload_of(job), job->signature))
+    if (self->signature_header) {
+        if (!signer_sign(self->signer, job->timestamp, payload_of(job), job->signature))
+            return false;
         add_header(job, tr_str_c(self->signature_header), tr_str_c(job->signature));
+    }
     if (self->timestamp_header)
         add_header(job, tr_str_c(self->timestamp_header), tr_str_c(job->timestamp));
+    return true;
 }
 
-void request_seal(struct job *job)
+bool request_seal(struct job *job)
 {
     const struct options *options = &job->self->options;
 
@@ -211,8 +214,12 @@ void request_seal(struct job *job)
         add_header(job, TR_STR("Content-Type"), tr_str_c(options->content_type));
     if (options->idempotency)
         add_header(job, TR_STR("Idempotency-Key"), key_make(job));
-    if (job->self->signer)
-        add_signature(job);
+    /* Also of what debounce compared before; an instance that is only looked at has none. */
+    if (job->self->hasher && hasher_has_failed(job->self->hasher)) {
+        job->origin[0] = '\0';
+        return false;
+    }
+    return !job->self->signer || add_signature(job);
 }
 
 tr_status request_send(struct job *job, uint32_t timeout_ms,
@@ -229,7 +236,8 @@ tr_status request_send(struct job *job, uint32_t timeout_ms,
     };
     tr_status status;
 
-    request_seal(job);
+    if (!request_seal(job))
+        return refuse(ret_verdict, TR_RETRY, "");
     request.url = request_url(job);
     request.headers = job->headers;
     request.headers_count = job->headers_count;

@@ -14,6 +14,7 @@ enum { HASH_SIZE = 64, MAC_SIZE = 32 };
 struct hasher {
     EVP_MD *algorithm;
     EVP_MD_CTX *context;
+    bool failed;
     size_t len; /* of what is collected: many small updates cost more than hashing          */
     unsigned char bytes[512];
 };
@@ -60,15 +61,18 @@ void hasher_free(struct hasher *hasher)
 
 void hasher_begin(struct hasher *hasher)
 {
-    EVP_DigestInit_ex2(hasher->context, NULL, NULL); /* of the algorithm that it has        */
+    /* Of the algorithm that it has; takes memory all the same, without which nothing works. */
+    if (!EVP_DigestInit_ex2(hasher->context, NULL, NULL))
+        hasher->failed = true;
     hasher->len = 0;
 }
 
 static void hash_much(struct hasher *hasher, const void *bytes, size_t len)
 {
-    EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len);
+    if (!hasher->failed && (!EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len) ||
+                            !EVP_DigestUpdate(hasher->context, bytes, len)))
+        hasher->failed = true;
     hasher->len = 0;
-    EVP_DigestUpdate(hasher->context, bytes, len);
 }
 
 static inline void hash(struct hasher *hasher, const void *bytes, size_t len)
@@ -97,11 +101,20 @@ void hasher_add(struct hasher *hasher, tr_str text)
 
 void hasher_end(struct hasher *hasher, struct digest *ret_digest)
 {
-    unsigned char whole[HASH_SIZE];
+    unsigned char whole[HASH_SIZE] = {0};
 
-    EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len);
-    EVP_DigestFinal_ex(hasher->context, whole, NULL);
+    if (!hasher->failed && (!EVP_DigestUpdate(hasher->context, hasher->bytes, hasher->len) ||
+                            !EVP_DigestFinal_ex(hasher->context, whole, NULL)))
+        hasher->failed = true;
     memcpy(ret_digest->bytes, whole, DIGEST_SIZE);
+}
+
+bool hasher_has_failed(struct hasher *hasher)
+{
+    bool failed = hasher->failed;
+
+    hasher->failed = false;
+    return failed;
 }
 
 void digest_hex(const struct digest *digest, char *hex)

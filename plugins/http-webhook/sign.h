@@ -27,6 +27,8 @@ void hasher_free(struct hasher *hasher);
 void hasher_begin(struct hasher *hasher);
 void hasher_add(struct hasher *hasher, tr_str text);
 void hasher_end(struct hasher *hasher, struct digest *ret_digest);
+/* Since this was asked last, for want of memory: what it gave is worth nothing. */
+bool hasher_has_failed(struct hasher *hasher);
 
 /* `hex` takes DIGEST_HEX bytes and a NUL. */
 void digest_hex(const struct digest *digest, char *hex);

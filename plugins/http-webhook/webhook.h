@@ -143,8 +143,9 @@ void answer_add_url(struct text *out, tr_str url, bool brief);
 /* Renders the request for the change job->next and, if the options say so, for more behind it;
  * sets job->group. TR_REJECT and TR_RETRY fill `ret_verdict`. */
 tr_status request_render(struct job *job, struct verdict *ret_verdict);
-/* Adds what only a request that is sent has: idempotency key and signature. */
-void request_seal(struct job *job);
+/* Adds what only a request that is sent has: idempotency key and signature. False: no memory.
+ */
+bool request_seal(struct job *job);
 /* The URL that was rendered. */
 tr_str request_url(const struct job *job);
 /* Seals and sends; `done` gets the job. What fails fills `ret_verdict`. */
