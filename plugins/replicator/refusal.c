@@ -32,23 +32,22 @@ static void adapt(struct job *job, bool good)
 
 static bool read_row(tr_str text, struct row *ret_row)
 {
-    struct row row = {0};
     tr_scan scan;
     tr_str key, value;
 
+    memset(ret_row, 0, sizeof(*ret_row)); /* one that is no object says nothing */
     if (!tr_scan_open(&scan, text, '{'))
         return false;
     while (tr_scan_next(&scan, &key, &value) == 1) {
         if (tr_str_eq(key, TR_STR("id")))
-            row.id = value;
+            ret_row->id = value;
         else if (tr_str_eq(key, TR_STR("rev")))
-            row.rev = value;
+            ret_row->rev = value;
         else if (tr_str_eq(key, TR_STR("error")))
-            row.error = value;
+            ret_row->error = value;
         else if (tr_str_eq(key, TR_STR("reason")))
-            row.reason = value;
+            ret_row->reason = value;
     }
-    *ret_row = row;
     return true;
 }
 

@@ -91,6 +91,7 @@ test('without new_edits silence is a yes in a whole answer about what was sent',
             status: 201,
             body: [{ id: 'another', rev: REV(1, 'a'), error: 'forbidden', reason: 'x' }],
         },
+        { status: 201, body: [7, null, ['id']] },
         { status: 201, body: { ok: true } },
     ];
     const { ids, target, site } = await toReceiver(

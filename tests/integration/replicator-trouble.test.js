@@ -194,6 +194,7 @@ const ONCE = {
     cut: { status: 201, body: '[{"id":"doc-0000' },
     foreign: { status: 200, body: '<html>welcome</html>' },
     strays: { status: 201, body: [{ id: 'unknown', rev: '1-a', error: 'forbidden', reason: 'x' }] },
+    'no rows': { status: 201, body: [7, null, ['id']] },
     timeout: async (pass) => ({
         ...(await pass()),
         body: [{ id: 'doc-000002', error: 'timeout', reason: 'x' }],
