@@ -109,7 +109,8 @@ static bool slot_add(struct http_slot *slot, tr_str basic, tr_str cookie)
         return false;
     }
     if (!http_slot_prepare(slot, basic, cookie)) {
-        http_fault_own(slot, HTTP_FAILED, "cannot be asked: libcurl does not take the URL");
+        http_fault_own(slot, HTTP_FAILED,
+                       "cannot be asked: libcurl does not take the URL, or has no memory");
         return false;
     }
     if (curl_multi_add_handle(slot->pool->multi, slot->easy) != CURLM_OK) {

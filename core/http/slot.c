@@ -9,23 +9,27 @@
 
 #include <strings.h>
 
+/* libcurl copies these. A proxy or a CA that it has no memory for must not become none. */
+static bool set_names(CURL *easy, const struct http_pool *pool)
+{
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY, pool->proxy) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK &&
+           (!pool->ca_file ||
+            (curl_easy_setopt(easy, CURLOPT_CAINFO, pool->ca_file) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK));
+}
+
 /* What protects is said, not left to defaults that a distribution may change. */
 static void set_security(CURL *easy, const struct http_pool *pool)
 {
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* call.c follows                  */
     curl_easy_setopt(easy, CURLOPT_UNRESTRICTED_AUTH, 0L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, pool->insecure ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, pool->insecure ? 0L : 2L);
-    if (pool->ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, pool->ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_PROXY, pool->proxy);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -77,8 +81,12 @@ struct http_slot *http_slot_new(struct http_pool *pool)
     list_init(&slot->later_link);
     /* So much that the lines, which hold secrets, hardly ever move. */
     buf_reserve(&slot->lines, pool->direct ? 8192 : 2048);
-    slot->easy = curl_easy_init();
     slot->parsed = curl_url();
+    slot->easy = curl_easy_init();
+    if (slot->easy && !set_names(slot->easy, pool)) {
+        curl_easy_cleanup(slot->easy);
+        slot->easy = NULL;
+    }
     if (slot->easy) {
         set_security(slot->easy, pool);
         set_transport(slot->easy, slot);
@@ -219,7 +227,7 @@ bool http_slot_verb(const struct http_slot *slot, const char **ret_verb)
     return method_of(slot, *ret_verb) == METHOD_BODY;
 }
 
-static void set_method(struct http_slot *slot)
+static bool set_method(struct http_slot *slot)
 {
     const char *verb = verb_of(slot);
     enum http_method method = method_of(slot, verb);
@@ -231,8 +239,10 @@ static void set_method(struct http_slot *slot)
             curl_easy_setopt(slot->easy, CURLOPT_NOBODY, 1L);
         else if (method == METHOD_BODY)
             curl_easy_setopt(slot->easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(slot->easy, CURLOPT_CUSTOMREQUEST,
-                         method == METHOD_HEAD ? NULL : verb);
+        slot->method = METHOD_UNSET;
+        if (curl_easy_setopt(slot->easy, CURLOPT_CUSTOMREQUEST,
+                             method == METHOD_HEAD ? NULL : verb) != CURLE_OK)
+            return false; /* a POST instead of a PUT is another question                   */
         slot->method = method;
         strcpy(slot->verb, verb);
     }
@@ -245,6 +255,18 @@ static void set_method(struct http_slot *slot)
         curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
         curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, body.len ? body.ptr : "");
     }
+    return true;
+}
+
+/* libcurl 7.88 that has no memory for the query of a URL asks for the path alone, which is
+ * another question; so it is told what to ask for. A proxy may want the URL whole: there it is
+ * libcurl's to say. */
+static bool set_target(struct http_slot *slot)
+{
+    const char *path = slot->url.ptr + slot->origin_len;
+    const char *target = !slot->pool->proxy && *path == '/' ? path : NULL;
+
+    return curl_easy_setopt(slot->easy, CURLOPT_REQUEST_TARGET, target) == CURLE_OK;
 }
 
 /* A parsed URL saves libcurl a tenth of all its work on a small request. */
@@ -255,6 +277,8 @@ static bool set_url(struct http_slot *slot)
     buf_clear(&slot->parsed_url);
     if (curl_url_set(slot->parsed, CURLUPART_URL, slot->url.ptr, CURLU_PATH_AS_IS) != CURLUE_OK)
         return false; /* it must not go to the URL of the call before                      */
+    if (!set_target(slot))
+        return false;
     curl_easy_setopt(slot->easy, CURLOPT_URL, NULL); /* the text it made of the old one    */
     curl_easy_setopt(slot->easy, CURLOPT_CURLU, slot->parsed);
     buf_add_str(&slot->parsed_url, buf_str(&slot->url));
@@ -286,9 +310,8 @@ bool http_slot_prepare(struct http_slot *slot, tr_str basic, tr_str cookie)
         curl_easy_setopt(slot->easy, CURLOPT_BUFFERSIZE, (long)read_size);
         slot->read_size = read_size;
     }
-    if (!set_url(slot))
+    if (!set_url(slot) || !set_method(slot))
         return false;
-    set_method(slot);
     set_headers(slot, basic, cookie);
     return true;
 }
