@@ -264,7 +264,7 @@ static bool set_method(struct http_slot *slot)
 static bool set_target(struct http_slot *slot)
 {
     const char *path = slot->url.ptr + slot->origin_len;
-    const char *target = !slot->pool->proxy && *path == '/' ? path : NULL;
+    const char *target = !slot->pool->proxy[0] && *path == '/' ? path : NULL;
 
     return curl_easy_setopt(slot->easy, CURLOPT_REQUEST_TARGET, target) == CURLE_OK;
 }

@@ -18,6 +18,7 @@ const ENOSPC = 28;
 const WAYS = {
     'an allocation': { kind: 'alloc', build: 'plain' },
     'all allocations': { kind: 'alloc', times: 0, build: 'plain', stride: 7 },
+    "an allocation of libcurl's": { kind: 'alloc', from: 'libcurl.so', build: 'plain' },
     "an allocation of a script's": { kind: 'alloc', from: 'lua.so', build: 'plain' },
     'a file operation': { kind: 'file' },
     'a file operation, too late': { kind: 'file', late: true },
