@@ -219,16 +219,8 @@ static void drain_task(struct task *task)
 
 static void drain_cursor(struct cursor *cursor, bool sends)
 {
-    uint32_t lanes = cursor->lanes ? cursor->binding->setup.options.concurrency : 0;
-
     cursor->drain_to = sends ? cursor_drain_end(cursor) : -1;
-    for (uint32_t i = 0; i < lanes; i++) {
-        if (cursor->lanes[i].backing_off)
-            cursor->drain_to = -1; /* its sink is down: a stop does not wait for that        */
-        lane_clear(&cursor->lanes[i]);
-    }
-    for (uint32_t i = 0; i < lanes; i++)
-        lane_update(&cursor->lanes[i]);
+    lanes_drain(cursor);
 }
 
 void binding_drain(struct binding *binding, int64_t deadline_ms)
@@ -251,11 +243,8 @@ void binding_drain(struct binding *binding, int64_t deadline_ms)
 
 void binding_update_lanes(struct binding *binding)
 {
-    list_each (it, &binding->cursors) {
-        struct cursor *cursor = list_entry(it, struct cursor, link);
-        for (uint32_t i = 0; cursor->lanes && i < binding->setup.options.concurrency; i++)
-            lane_update(&cursor->lanes[i]);
-    }
+    list_each (it, &binding->cursors)
+        lanes_update(list_entry(it, struct cursor, link));
 }
 
 static uint32_t rows_in_window(const struct binding *binding)

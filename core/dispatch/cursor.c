@@ -166,9 +166,7 @@ void cursor_free(struct cursor *cursor)
 {
     if (!cursor)
         return;
-    for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
-        lane_fini(&cursor->lanes[i]);
-    free(cursor->lanes);
+    lanes_free(cursor);
     list_each_safe (it, &cursor->pending)
         item_drop(list_entry(it, struct item, pending), 0);
     if (cursor->retired)
@@ -207,8 +205,7 @@ static void cursor_drop(struct cursor *cursor)
     cursor->dropped = true;
     span_hide(cursor);
     list_remove(&cursor->dirty);
-    for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
-        lane_drop(&cursor->lanes[i]);
+    lanes_drop(cursor);
     cursor_reap(cursor);
 }
 
@@ -304,12 +301,6 @@ static void take_row(struct cursor *cursor, struct segment *segment, uint32_t ro
         lane_push(spread_lane(cursor, item, segment->rows[row].id), item);
 }
 
-static void update_lanes(struct cursor *cursor)
-{
-    for (uint32_t i = 0; cursor->lanes && i < cursor->binding->setup.options.concurrency; i++)
-        lane_update(&cursor->lanes[i]);
-}
-
 /* How far the segment's position is exact: behind its last row that has a seq, unless the
  * server told the end of all. */
 static int64_t known_after(const struct cursor *cursor, const struct segment *segment)
@@ -342,7 +333,7 @@ void cursor_take(struct cursor *cursor, struct segment *segment)
     if (hold)
         hold_release(binding, hold);
     span_grew(cursor);
-    update_lanes(cursor);
+    lanes_update(cursor);
     commit_mark(cursor);
     if (!binding_has_room(binding))
         binding->was_full = true;

@@ -220,6 +220,14 @@ void lane_clear(struct lane *lane); /* it sends nothing any more                
 void lane_drop(struct lane *lane);  /* what waits in it is forgotten, but for what was sent */
 void lane_fini(struct lane *lane);
 
+/* lanes.c. All of a cursor; none before lanes_make(). */
+void lanes_make(struct cursor *cursor);
+void lanes_free(struct cursor *cursor);
+void lanes_update(struct cursor *cursor);
+void lanes_drop(struct cursor *cursor);
+/* Each sends no more than drain_to, which is nothing if one of them backs off. */
+void lanes_drain(struct cursor *cursor);
+
 /* span.c */
 
 /* A span of rows that is committed as one, ended at a position that is known. */

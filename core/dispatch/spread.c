@@ -55,18 +55,6 @@ static void make_places(struct binding *binding)
     free(before);
 }
 
-static void make_lanes(struct cursor *cursor)
-{
-    uint32_t lanes = cursor->binding->setup.options.concurrency;
-
-    cursor->lanes = mem_new_array(struct lane, lanes);
-    for (uint32_t i = 0; i < lanes; i++) {
-        cursor->lanes[i].cursor = cursor;
-        cursor->lanes[i].tail = &cursor->lanes[i].head;
-        list_init(&cursor->lanes[i].ready);
-    }
-}
-
 void spread_begin(struct cursor *cursor, uint32_t rows)
 {
     const struct binding_options *options = &cursor->binding->setup.options;
@@ -95,7 +83,7 @@ struct lane *spread_lane(struct cursor *cursor, struct item *item, tr_str id)
     struct place *place;
 
     if (!cursor->lanes)
-        make_lanes(cursor);
+        lanes_make(cursor);
     if (binding->setup.options.concurrency == 1)
         return cursor->lanes;
     if (!binding->places || (binding->places_count < PLACES_MAX &&
