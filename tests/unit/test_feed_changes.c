@@ -3,8 +3,8 @@
  * The changes feed against a scripted server: pages, then live; what it does when a connection
  * ends, when the database is another one, and with every kind of refusal.
  */
+#include "test_feed_ends.h"
 #include "test_feed_record.h"
-#include "test_feed_server.h"
 
 #include "feed/identity.h"
 
@@ -22,22 +22,11 @@ struct couch {
 };
 
 struct fixture {
-    struct loop *loop;
-    struct http *http;
-    struct http_pool *pool;
-    struct server server;
+    struct ends ends;
     struct couch couch;
-    struct url url;
     struct record record;
     struct feed_query query;
 };
-
-static int number_behind(const char *path, const char *name)
-{
-    const char *at = strstr(path, name);
-
-    return at ? atoi(at + strlen(name)) : 0;
-}
 
 static void write_rows(const struct couch *couch, int from, int to, bool live, struct buf *out)
 {
@@ -103,16 +92,10 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    assert_int_equal(loop_new(&f->loop, NULL), 0);
-    assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
-    assert_int_equal(http_pool_new(f->http, &(struct http_options){0}, &f->pool, NULL), 0);
-    server_start(&f->server, f->loop);
+    ends_open(&f->ends, serve, &f->couch);
     f->couch = (struct couch){.rows = 5, .start_time = "1700000000", .cut_after = -1};
-    f->server.ctx = &f->couch;
-    f->server.script = serve;
-    server_url(&f->server, "", &f->url);
     f->query = (struct feed_query){.page_rows = 2, .heartbeat_ms = 60000};
-    record_init(&f->record, f->loop);
+    record_init(&f->record, f->ends.loop);
     *state = f;
     return 0;
 }
@@ -122,11 +105,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     record_fini(&f->record);
-    http_pool_free(f->pool);
-    http_free(f->http);
-    server_stop(&f->server);
-    url_fini(&f->url);
-    loop_free(f->loop);
+    ends_close(&f->ends);
     free(f);
     return 0;
 }
@@ -134,7 +113,7 @@ static int tear_down(void **state)
 static struct record *open_feed(struct fixture *f, enum feed_mode mode)
 {
     struct feed_options options = {
-        .loop = f->loop,
+        .loop = f->ends.loop,
         .mode = mode,
         .since = STR("0"),
         .retry_min_ms = 5,
@@ -143,8 +122,8 @@ static struct record *open_feed(struct fixture *f, enum feed_mode mode)
         .ctx = &f->record,
     };
 
-    f->record.feed = feed_changes_new(&options, &f->query, f->pool, &f->url, STR("db"),
-                                      STR("1700000000"));
+    f->record.feed = feed_changes_new(&options, &f->query, f->ends.pool, &f->ends.url,
+                                      STR("db"), STR("1700000000"));
     feed_start(f->record.feed);
     return &f->record;
 }
@@ -153,11 +132,6 @@ static void expect_end(struct record *record, enum feed_end end)
 {
     record_until(record, record->end >= 0);
     assert_int_equal(record->end, end);
-}
-
-static bool asked(struct fixture *f, const char *what)
-{
-    return strstr(f->server.log.ptr, what) != NULL;
 }
 
 /* ---- the way ahead ---- */
@@ -172,7 +146,7 @@ static void once_reads_pages_until_one_is_short(void **state)
     assert_string_equal(record->log.ptr,
                         "state 0; state 1; rows 2; position 2; rows 2; position 4; rows 1; "
                         "position 5; end 0; ");
-    assert_false(asked(f, "continuous"));
+    assert_false(asked(&f->ends, "continuous"));
 }
 
 static void a_server_that_ignores_the_limit_is_read_to_the_end(void **state)
@@ -192,9 +166,9 @@ static void following_goes_live_behind_the_last_page(void **state)
     struct record *record = open_feed(f, FEED_FOLLOW);
 
     record_until(record, record->states & 1u << FEED_LIVE);
-    assert_true(asked(f, "feed=continuous&heartbeat=60000&since=5"));
-    server_push(&f->server, "\n");
-    server_push(&f->server, "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n");
+    assert_true(asked(&f->ends, "feed=continuous&heartbeat=60000&since=5"));
+    server_push(&f->ends.server, "\n");
+    server_push(&f->ends.server, "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n");
     record_until(record, record->rows == 6);
     assert_string_equal(record->last.ptr, "6");
 }
@@ -208,11 +182,11 @@ static void the_query_says_what_was_asked_for(void **state)
     f->query.selector = STR("{\"a\":1}");
     open_feed(f, FEED_ONCE);
     expect_end(&f->record, FEED_COMPLETE);
-    assert_true(asked(f,
+    assert_true(asked(&f->ends,
                       "POST /db/_changes?feed=normal&limit=2&seq_interval=100&heartbeat=60000&"
                       "include_docs=true&style=all_docs&conflicts=true&filter=_selector&"
                       "since=0"));
-    assert_string_equal(f->server.body.ptr, "{\"selector\":{\"a\":1}}");
+    assert_string_equal(f->ends.server.body.ptr, "{\"selector\":{\"a\":1}}");
 }
 
 /* ---- ends of a live feed ---- */
@@ -221,8 +195,8 @@ static void go_live(struct fixture *f)
 {
     struct record *record = open_feed(f, FEED_FOLLOW);
 
-    record_until(record, f->server.live != NULL && record->states & 1u << FEED_LIVE);
-    buf_clear(&f->server.log);
+    record_until(record, f->ends.server.live != NULL && record->states & 1u << FEED_LIVE);
+    buf_clear(&f->ends.server.log);
 }
 
 static void note_pending(struct record *record, const tr_change *row)
@@ -249,10 +223,11 @@ static void a_clean_end_asks_for_identity_and_goes_on(void **state)
     struct fixture *f = *state;
 
     go_live(f);
-    server_push(&f->server, "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n{\"last_seq\":7}\n");
-    server_end_live(&f->server, THEN_KEEP);
-    record_until(&f->record, f->server.live != NULL);
-    assert_string_equal(f->server.log.ptr,
+    server_push(&f->ends.server,
+                "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n{\"last_seq\":7}\n");
+    server_end_live(&f->ends.server, THEN_KEEP);
+    record_until(&f->record, f->ends.server.live != NULL);
+    assert_string_equal(f->ends.server.log.ptr,
                         "GET /db\nGET /db/_changes?feed=continuous&heartbeat=60000&since=7\n");
     assert_null(strstr(f->record.log.ptr, "state 3"));
 }
@@ -266,10 +241,10 @@ static void a_flood_is_read_by_pages_until_it_is_over(void **state)
     go_live(f);
     f->couch.rows = 2600;
     write_rows(&f->couch, 6, 2500, true, &flood);
-    server_push(&f->server, flood.ptr);
-    record_until(&f->record, asked(f, "feed=normal") && asked(f, "since=2600") &&
-                                 asked(f, "continuous") && f->server.live);
-    server_push(&f->server, "{\"seq\":2601,\"id\":\"r2601\",\"changes\":[]}\n");
+    server_push(&f->ends.server, flood.ptr);
+    record_until(&f->record, asked(&f->ends, "feed=normal") && asked(&f->ends, "since=2600") &&
+                                 asked(&f->ends, "continuous") && f->ends.server.live);
+    server_push(&f->ends.server, "{\"seq\":2601,\"id\":\"r2601\",\"changes\":[]}\n");
     record_until(&f->record, f->record.rows == 2601);
     assert_non_null(strstr(f->record.ids.ptr, "r999 r1000 r1001 "));
     assert_null(strstr(f->record.log.ptr, "state 3"));
@@ -285,14 +260,14 @@ static void a_lost_connection_is_made_up_for(void **state)
     go_live(f);
     for (int i = 0; i < 3; i++) {
         f->couch.rows = 6 + i;
-        server_push(&f->server, "{\"seq\":6,\"id\":\"r6\",\"chan");
+        server_push(&f->ends.server, "{\"seq\":6,\"id\":\"r6\",\"chan");
         record_idle(&f->record);
-        server_end_live(&f->server, ends[i]);
-        record_until(&f->record, f->record.rows == 6 + (uint32_t)i && f->server.live);
+        server_end_live(&f->ends.server, ends[i]);
+        record_until(&f->record, f->record.rows == 6 + (uint32_t)i && f->ends.server.live);
     }
     assert_string_equal(f->record.ids.ptr, "r1 r2 r3 r4 r5 r6 r7 r8 ");
     assert_true(f->record.states & 1u << FEED_WAITING);
-    assert_true(asked(f, "GET /db\n"));
+    assert_true(asked(&f->ends, "GET /db\n"));
 }
 
 static void a_page_cut_at_any_byte_loses_and_repeats_nothing(void **state)
@@ -308,7 +283,7 @@ static void a_page_cut_at_any_byte_loses_and_repeats_nothing(void **state)
         expect_end(record, FEED_COMPLETE);
         assert_string_equal(record->ids.ptr, "r1 r2 r3 r4 r5 ");
         record_fini(record);
-        record_init(record, f->loop);
+        record_init(record, f->ends.loop);
     }
 }
 
@@ -319,7 +294,7 @@ static void heartbeats_that_do_not_come_end_a_connection(void **state)
     f->query.heartbeat_ms = 30;
     go_live(f);
     record_until(&f->record, f->record.states & 1u << FEED_WAITING);
-    record_until(&f->record, asked(f, "GET /db\n") && asked(f, "continuous"));
+    record_until(&f->record, asked(&f->ends, "GET /db\n") && asked(&f->ends, "continuous"));
     assert_string_equal(f->record.ids.ptr, "r1 r2 r3 r4 r5 ");
 }
 
@@ -329,11 +304,12 @@ static void another_incarnation_ends_it(void **state)
 
     go_live(f);
     f->couch.start_time = "1700000001";
-    server_push(&f->server, "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n{\"last_seq\":6}\n");
-    server_end_live(&f->server, THEN_KEEP);
+    server_push(&f->ends.server,
+                "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n{\"last_seq\":6}\n");
+    server_end_live(&f->ends.server, THEN_KEEP);
     expect_end(&f->record, FEED_REPLACED);
     assert_int_equal(f->record.rows, 6);
-    assert_false(asked(f, "since=6"));
+    assert_false(asked(&f->ends, "since=6"));
 }
 
 static void a_deleted_database_is_gone_when_404_came_twice(void **state)
@@ -342,10 +318,11 @@ static void a_deleted_database_is_gone_when_404_came_twice(void **state)
 
     go_live(f);
     f->couch.info_status = 404;
-    server_push(&f->server, "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n{\"last_seq\":6}\n");
-    server_end_live(&f->server, THEN_KEEP);
+    server_push(&f->ends.server,
+                "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n{\"last_seq\":6}\n");
+    server_end_live(&f->ends.server, THEN_KEEP);
     expect_end(&f->record, FEED_GONE);
-    assert_string_equal(f->server.log.ptr, "GET /db\nGET /db\n");
+    assert_string_equal(f->ends.server.log.ptr, "GET /db\nGET /db\n");
     assert_non_null(strstr(f->record.error.text, "404"));
 }
 
@@ -403,7 +380,7 @@ static void who_is_not_let_in_waits_as_denied(void **state)
         assert_non_null(strstr(record->log.ptr, "state 4; "));
         assert_null(strstr(record->log.ptr, "state 3; "));
         record_fini(record);
-        record_init(record, f->loop);
+        record_init(record, f->ends.loop);
     }
 }
 
@@ -413,10 +390,10 @@ static void a_denied_identity_is_denied_too(void **state)
 
     go_live(f);
     f->couch.info_status = 401;
-    server_end_live(&f->server, THEN_CLOSE);
+    server_end_live(&f->ends.server, THEN_CLOSE);
     record_until(&f->record, f->record.states & 1u << FEED_DENIED);
     f->couch.info_status = 0;
-    record_until(&f->record, f->server.live != NULL);
+    record_until(&f->record, f->ends.server.live != NULL);
 }
 
 static void passing_failures_are_waited_out(void **state)
@@ -430,7 +407,7 @@ static void passing_failures_are_waited_out(void **state)
         assert_int_equal(record->rows, 5);
         assert_non_null(strstr(record->log.ptr, "state 3; "));
         record_fini(record);
-        record_init(record, f->loop);
+        record_init(record, f->ends.loop);
     }
 }
 
@@ -442,9 +419,9 @@ static void retry_after_is_obeyed(void **state)
     f->couch.headers = "Retry-After: 3600\r\n";
     record = refuse(f, 1, 429, "{}");
     record_until(record, record->states & 1u << FEED_WAITING);
-    buf_clear(&f->server.log);
+    buf_clear(&f->ends.server.log);
     record_idle(record);
-    assert_string_equal(f->server.log.ptr, "");
+    assert_string_equal(f->ends.server.log.ptr, "");
 }
 
 static void junk_with_status_200_is_waited_out(void **state)
@@ -460,7 +437,7 @@ static void junk_with_status_200_is_waited_out(void **state)
         assert_non_null(strstr(record->log.ptr, "state 3; "));
         assert_non_null(strstr(record->error.text, "\"db\""));
         record_fini(record);
-        record_init(record, f->loop);
+        record_init(record, f->ends.loop);
     }
 }
 
@@ -468,13 +445,13 @@ static void a_server_that_is_away_is_waited_for(void **state)
 {
     struct fixture *f = *state;
     struct record *record;
-    struct url here = f->url;
+    struct url here = f->ends.url;
 
-    assert_int_equal(url_parse(STR("http://127.0.0.1:1"), &f->url, NULL), 0);
+    assert_int_equal(url_parse(STR("http://127.0.0.1:1"), &f->ends.url, NULL), 0);
     record = open_feed(f, FEED_ONCE);
     record_until(record, record->states & 1u << FEED_WAITING);
-    url_fini(&f->url);
-    f->url = here;
+    url_fini(&f->ends.url);
+    f->ends.url = here;
     expect_end(record, FEED_COMPLETE);
 }
 
@@ -513,13 +490,13 @@ static void a_paused_live_feed_does_not_time_out(void **state)
     f->query.heartbeat_ms = 20;
     f->record.pause_in_rows = false;
     open_feed(f, FEED_FOLLOW);
-    record_until(&f->record, f->server.live != NULL && f->record.states & 1u << FEED_LIVE);
+    record_until(&f->record, f->ends.server.live != NULL && f->record.states & 1u << FEED_LIVE);
     feed_pause(f->record.feed);
     record_idle(&f->record);
     record_idle(&f->record);
-    assert_non_null(f->server.live);
+    assert_non_null(f->ends.server.live);
     assert_false(f->record.states & 1u << FEED_WAITING);
-    server_push(&f->server, "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n");
+    server_push(&f->ends.server, "{\"seq\":6,\"id\":\"r6\",\"changes\":[]}\n");
     feed_resume(f->record.feed);
     record_until(&f->record, f->record.rows == 6);
 }
@@ -531,7 +508,7 @@ static void a_feed_that_starts_paused_asks_nothing(void **state)
     open_feed(f, FEED_ONCE);
     feed_pause(f->record.feed);
     record_idle(&f->record);
-    assert_string_equal(f->server.log.ptr, "");
+    assert_string_equal(f->ends.server.log.ptr, "");
     feed_resume(f->record.feed);
     expect_end(&f->record, FEED_COMPLETE);
 }
@@ -550,7 +527,7 @@ static void the_owner_may_free_it_in_any_callback(void **state)
         record_idle(record);
         assert_int_equal(record->end, i == 1 ? FEED_COMPLETE : -1);
         record_fini(record);
-        record_init(record, f->loop);
+        record_init(record, f->ends.loop);
     }
 }
 

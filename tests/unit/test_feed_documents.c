@@ -3,8 +3,8 @@
  * A feed that is flooded: pages whose documents are asked for apart bring what pages with
  * documents would, and where they cannot, those are read instead.
  */
+#include "test_feed_ends.h"
 #include "test_feed_record.h"
-#include "test_feed_server.h"
 
 #include <stdbool.h>
 
@@ -30,12 +30,8 @@ struct couch {
 };
 
 struct fixture {
-    struct loop *loop;
-    struct http *http;
-    struct http_pool *pool;
-    struct server server;
+    struct ends ends;
     struct couch couch;
-    struct url url;
     struct record record;
     struct feed_query query;
 };
@@ -53,13 +49,6 @@ static void write_row(int i, bool docs, struct buf *out)
         write_doc(i, "1-a", out);
     }
     buf_add_c(out, " }");
-}
-
-static int number_behind(const char *text, const char *name)
-{
-    const char *at = strstr(text, name);
-
-    return at ? atoi(at + strlen(name)) : 0;
 }
 
 static enum then answer_changes(const struct couch *couch, const char *path, struct buf *out)
@@ -170,17 +159,11 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    assert_int_equal(loop_new(&f->loop, NULL), 0);
-    assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
-    assert_int_equal(http_pool_new(f->http, &(struct http_options){0}, &f->pool, NULL), 0);
-    server_start(&f->server, f->loop);
+    ends_open(&f->ends, serve, &f->couch);
     f->couch = (struct couch){.rows = FIRST};
-    f->server.ctx = &f->couch;
-    f->server.script = serve;
-    server_url(&f->server, "", &f->url);
     f->query = (struct feed_query){
         .page_rows = 5000, .heartbeat_ms = 60000, .read_size = 16384, .include_docs = true};
-    record_init(&f->record, f->loop);
+    record_init(&f->record, f->ends.loop);
     f->record.on_row = check_row;
     *state = f;
     return 0;
@@ -191,24 +174,15 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     record_fini(&f->record);
-    http_pool_free(f->pool);
-    http_free(f->http);
-    server_stop(&f->server);
-    url_fini(&f->url);
-    loop_free(f->loop);
+    ends_close(&f->ends);
     free(f);
     return 0;
-}
-
-static bool asked(const struct fixture *f, const char *what)
-{
-    return strstr(f->server.log.ptr, what) != NULL;
 }
 
 /* Live, and then flooded: ALL rows are there. */
 static void flood(struct fixture *f)
 {
-    struct feed_options options = {.loop = f->loop,
+    struct feed_options options = {.loop = f->ends.loop,
                                    .mode = FEED_FOLLOW,
                                    .retry_min_ms = 1,
                                    .retry_max_ms = 2,
@@ -216,17 +190,17 @@ static void flood(struct fixture *f)
                                    .ctx = &f->record};
     struct buf rows = {0};
 
-    f->record.feed = feed_changes_new(&options, &f->query, f->pool, &f->url, STR("db"),
-                                      (tr_str){0});
+    f->record.feed = feed_changes_new(&options, &f->query, f->ends.pool, &f->ends.url,
+                                      STR("db"), (tr_str){0});
     feed_start(f->record.feed);
-    record_until(&f->record, f->record.rows == FIRST && f->server.live);
+    record_until(&f->record, f->record.rows == FIRST && f->ends.server.live);
     f->couch.rows = ALL;
-    buf_clear(&f->server.log);
+    buf_clear(&f->ends.server.log);
     for (int i = FIRST + 1; i <= FLOOD; i++) {
         write_row(i, true, &rows);
         buf_add_char(&rows, '\n');
     }
-    server_push(&f->server, rows.ptr);
+    server_push(&f->ends.server, rows.ptr);
     buf_fini(&rows);
 }
 
@@ -246,10 +220,11 @@ static void pages_of_a_flood_have_their_documents_asked_for_apart(void **state)
     struct fixture *f = *state;
 
     flood(f);
-    record_until(&f->record, asked(f, "feed=continuous&heartbeat=60000&include_docs=true"));
+    record_until(&f->record,
+                 asked(&f->ends, "feed=continuous&heartbeat=60000&include_docs=true"));
     assert_all(f);
     assert_true(f->couch.asked >= (ALL - FLOOD) / 250);
-    assert_true(asked(f, "feed=normal&limit=2000&heartbeat=60000&since="));
+    assert_true(asked(&f->ends, "feed=normal&limit=2000&heartbeat=60000&since="));
     assert_null(strstr(f->record.log.ptr, "state 3"));
 }
 
@@ -263,9 +238,10 @@ static void where_they_cannot_be_had_the_page_is_read_with_its_documents(void **
         f = *state;
         f->couch.manner = manner;
         flood(f);
-        record_until(&f->record, f->record.rows == ALL && f->server.live);
+        record_until(&f->record, f->record.rows == ALL && f->ends.server.live);
         assert_all(f);
-        assert_true(asked(f, "feed=normal&limit=5000&heartbeat=60000&include_docs=true"));
+        assert_true(
+            asked(&f->ends, "feed=normal&limit=5000&heartbeat=60000&include_docs=true"));
     }
 }
 
@@ -275,7 +251,7 @@ static void a_query_that_asks_for_more_is_not_taken_apart(void **state)
 
     f->query.conflicts = true;
     flood(f);
-    record_until(&f->record, f->record.rows == ALL && f->server.live);
+    record_until(&f->record, f->record.rows == ALL && f->ends.server.live);
     assert_all(f);
     assert_int_equal(f->couch.asked, 0);
 }

@@ -7,14 +7,10 @@
 #include "base/map.h"
 #include "feed/identity.h"
 
-#include "test_feed_server.h"
+#include "test_feed_ends.h"
 
 struct fixture {
-    struct loop *loop;
-    struct http *http;
-    struct http_pool *pool;
-    struct server server;
-    struct url url;
+    struct ends ends;
     const char *info; /* body of GET /db                                               */
     int info_status;
     const char *marker; /* body of GET _local/…; NULL: 404                               */
@@ -61,13 +57,7 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    assert_int_equal(loop_new(&f->loop, NULL), 0);
-    assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
-    assert_int_equal(http_pool_new(f->http, &(struct http_options){0}, &f->pool, NULL), 0);
-    server_start(&f->server, f->loop);
-    f->server.ctx = f;
-    f->server.script = serve;
-    server_url(&f->server, "", &f->url);
+    ends_open(&f->ends, serve, f);
     f->info = "{\"instance_start_time\":\"0\"}";
     f->info_status = 200;
     f->put_status = 201;
@@ -80,12 +70,8 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    http_pool_free(f->pool);
-    http_free(f->http);
-    server_stop(&f->server);
-    url_fini(&f->url);
+    ends_close(&f->ends);
     buf_fini(&f->text);
-    loop_free(f->loop);
     free(f);
     return 0;
 }
@@ -116,7 +102,7 @@ static void wait_for_answer(struct fixture *f, enum identity_result result)
     assert_int_equal(f->result, -1);
     while (f->result < 0) {
         assert_true(clock_ms() < until);
-        loop_turn(f->loop, 20);
+        loop_turn(f->ends.loop, 20);
     }
     assert_int_equal(f->result, result);
     f->result = -1;
@@ -124,7 +110,8 @@ static void wait_for_answer(struct fixture *f, enum identity_result result)
 
 static void ask(struct fixture *f, enum identity_result result)
 {
-    f->question = identity_ask(f->loop, f->pool, &f->url, STR("db"), on_answer, f);
+    f->question = identity_ask(f->ends.loop, f->ends.pool, &f->ends.url, STR("db"), on_answer,
+                               f);
     wait_for_answer(f, result);
 }
 
@@ -158,7 +145,7 @@ static void a_missing_marker_is_written(void **state)
 
     ask(f, IDENTITY_KNOWN);
     assert_int_equal(f->text.len, 32);
-    assert_non_null(strstr(f->server.body.ptr, f->text.ptr));
+    assert_non_null(strstr(f->ends.server.body.ptr, f->text.ptr));
 }
 
 static void a_marker_that_another_wrote_meanwhile_holds(void **state)
@@ -195,7 +182,7 @@ static void gone_denied_and_later_are_told_apart(void **state)
     f->info = "{\"error\":\"x\",\"reason\":\"because\"}";
     f->info_status = 404;
     ask(f, IDENTITY_GONE);
-    assert_string_equal(f->server.log.ptr, "GET /db\nGET /db\n");
+    assert_string_equal(f->ends.server.log.ptr, "GET /db\nGET /db\n");
     f->info_status = 401;
     ask(f, IDENTITY_DENIED);
     assert_non_null(strstr(f->error.text, "because"));
@@ -214,7 +201,7 @@ static void what_cannot_be_sent_is_answered_later_too(void **state)
 {
     struct fixture *f = *state;
 
-    server_url(&f->server, "nobody@", &f->url);
+    server_url(&f->ends.server, "nobody@", &f->ends.url);
     ask(f, IDENTITY_DENIED);
 }
 
@@ -223,11 +210,11 @@ static void the_end_of_a_feed_is_its_last_seq(void **state)
     struct fixture *f = *state;
 
     f->page = "{\"results\":[\n\n],\n\"last_seq\":\"12-g1AA\",\"pending\":0}\n\n";
-    (void)identity_ask_now(f->loop, f->pool, &f->url, STR("db"), on_answer, f);
+    (void)identity_ask_now(f->ends.loop, f->ends.pool, &f->ends.url, STR("db"), on_answer, f);
     wait_for_answer(f, IDENTITY_KNOWN);
     assert_string_equal(f->text.ptr, "\"12-g1AA\"");
     f->page = "{\"results\":[\n\n],\n\"last_seq\":\"12-g1AA\",";
-    (void)identity_ask_now(f->loop, f->pool, &f->url, STR("db"), on_answer, f);
+    (void)identity_ask_now(f->ends.loop, f->ends.pool, &f->ends.url, STR("db"), on_answer, f);
     wait_for_answer(f, IDENTITY_LATER);
 }
 
@@ -236,11 +223,11 @@ static void names_come_as_they_are_and_whole(void **state)
     struct fixture *f = *state;
 
     f->names = "[\"a\",\"b/c\"]\n";
-    (void)identity_ask_names(f->loop, f->pool, &f->url, on_answer, f);
+    (void)identity_ask_names(f->ends.loop, f->ends.pool, &f->ends.url, on_answer, f);
     wait_for_answer(f, IDENTITY_KNOWN);
     assert_string_equal(f->text.ptr, "[\"a\",\"b/c\"]");
     f->names = "[\"a\",\"b/";
-    (void)identity_ask_names(f->loop, f->pool, &f->url, on_answer, f);
+    (void)identity_ask_names(f->ends.loop, f->ends.pool, &f->ends.url, on_answer, f);
     wait_for_answer(f, IDENTITY_LATER);
 }
 
@@ -302,14 +289,16 @@ static void many_databases_are_asked_for_at_once(void **state)
     struct fixture *f = *state;
 
     f->infos = "[{\"key\":\"a\",\"info\":{}},{\"key\":\"b/c\",\"error\":\"not_found\"}]\n";
-    (void)identity_ask_infos(f->loop, f->pool, &f->url, STR("[\"a\",\"b/c\"]"), on_answer, f);
+    (void)identity_ask_infos(f->ends.loop, f->ends.pool, &f->ends.url, STR("[\"a\",\"b/c\"]"),
+                             on_answer, f);
     wait_for_answer(f, IDENTITY_KNOWN);
-    assert_string_equal(f->server.log.ptr, "POST /_dbs_info\n");
-    assert_string_equal(f->server.body.ptr, "{\"keys\":[\"a\",\"b/c\"]}");
+    assert_string_equal(f->ends.server.log.ptr, "POST /_dbs_info\n");
+    assert_string_equal(f->ends.server.body.ptr, "{\"keys\":[\"a\",\"b/c\"]}");
     assert_int_equal(f->text.len, strlen(f->infos) - 1);
     assert_memory_equal(f->text.ptr, f->infos, f->text.len);
     f->infos = "[{\"key\":\"a\",\"info\":{}},{\"key\"";
-    (void)identity_ask_infos(f->loop, f->pool, &f->url, STR("[\"a\"]"), on_answer, f);
+    (void)identity_ask_infos(f->ends.loop, f->ends.pool, &f->ends.url, STR("[\"a\"]"),
+                             on_answer, f);
     wait_for_answer(f, IDENTITY_LATER);
 }
 
@@ -318,7 +307,7 @@ static void the_end_of_the_updates_is_their_last_seq(void **state)
     struct fixture *f = *state;
 
     f->page = "{\"results\":[\n\n],\n\"last_seq\":\"12-g1AA\"}\n\n";
-    (void)identity_ask_updates_now(f->loop, f->pool, &f->url, on_answer, f);
+    (void)identity_ask_updates_now(f->ends.loop, f->ends.pool, &f->ends.url, on_answer, f);
     wait_for_answer(f, IDENTITY_KNOWN);
     assert_string_equal(f->text.ptr, "\"12-g1AA\"");
 }
@@ -337,12 +326,13 @@ static void what_a_server_does_not_have_is_asked_for_once(void **state)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         f->server_status = cases[i].status;
-        buf_clear(&f->server.log);
-        (void)identity_ask_infos(f->loop, f->pool, &f->url, STR("[]"), on_answer, f);
+        buf_clear(&f->ends.server.log);
+        (void)identity_ask_infos(f->ends.loop, f->ends.pool, &f->ends.url, STR("[]"), on_answer,
+                                 f);
         wait_for_answer(f, cases[i].result);
-        (void)identity_ask_updates_now(f->loop, f->pool, &f->url, on_answer, f);
+        (void)identity_ask_updates_now(f->ends.loop, f->ends.pool, &f->ends.url, on_answer, f);
         wait_for_answer(f, cases[i].result);
-        assert_string_equal(f->server.log.ptr,
+        assert_string_equal(f->ends.server.log.ptr,
                             "POST /_dbs_info\nGET /_db_updates?since=now&limit=0\n");
     }
 }
@@ -352,16 +342,16 @@ static void a_cancelled_question_is_not_answered(void **state)
     struct fixture *f = *state;
 
     for (int turns = 0; turns < 4; turns++) {
-        struct question *question = identity_ask(f->loop, f->pool, &f->url, STR("db"),
-                                                 on_answer, f);
+        struct question *question = identity_ask(f->ends.loop, f->ends.pool, &f->ends.url,
+                                                 STR("db"), on_answer, f);
         for (int i = 0; i < turns; i++)
-            loop_turn(f->loop, 1);
+            loop_turn(f->ends.loop, 1);
         if (f->result < 0)
             question_cancel(question);
         f->result = -1;
     }
     for (int i = 0; i < 10; i++)
-        loop_turn(f->loop, 5);
+        loop_turn(f->ends.loop, 5);
     assert_int_equal(f->result, -1);
     question_cancel(NULL);
 }

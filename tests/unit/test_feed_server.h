@@ -191,6 +191,14 @@ static inline void server_url(const struct server *server, const char *user, str
     assert_int_equal(url_parse(str_c(text), url, NULL), 0);
 }
 
+/* The number behind such as "limit=" in what was asked; 0: there is none. */
+static inline int number_behind(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at ? atoi(at + strlen(name)) : 0;
+}
+
 /* ---- answers ---- */
 
 static inline enum then answer(struct buf *out, int status, const char *headers,

@@ -26,7 +26,7 @@ static void without_a_since_it_begins_at_the_end_that_the_server_names(void **st
     start(f, "", 0);
     assert_position(f, "");
     until(f, saw(f, "(live)"));
-    assert_string_equal(f->server.log.ptr,
+    assert_string_equal(f->ends.server.log.ptr,
                         "GET /_db_updates?since=now&limit=0\n"
                         "GET /_db_updates?feed=continuous&heartbeat=2000&since=9-now\n");
     assert_position(f, "\"9-now\"");
@@ -38,7 +38,7 @@ static void with_a_since_it_begins_there(void **state)
 
     start(f, "\"3-a+b\"", 500);
     until(f, saw(f, "(live)"));
-    assert_string_equal(f->server.log.ptr,
+    assert_string_equal(f->ends.server.log.ptr,
                         "GET /_db_updates?feed=continuous&heartbeat=500&since=3-a%2Bb\n");
 }
 
@@ -84,8 +84,8 @@ static void heartbeats_and_line_ends_of_any_kind_are_nothing(void **state)
                                                     "\"created\",\t\"db_name\" : \"b\" }\r\n";
     start(f, "", 0);
     until(f, saw(f, "+b"));
-    server_push(&f->server, "\n");
-    server_push(&f->server, "\n" ROW("c", "deleted", "3"));
+    server_push(&f->ends.server, "\n");
+    server_push(&f->ends.server, "\n" ROW("c", "deleted", "3"));
     until(f, saw(f, "-c"));
     assert_string_equal(f->log.ptr, "(connecting) (live) =a +b -c ");
 }
@@ -98,8 +98,8 @@ static void rows_may_come_byte_by_byte(void **state)
     start(f, "", 0);
     until(f, saw(f, "(live)"));
     for (size_t i = 0; i + 1 < sizeof(text); i++) {
-        server_push(&f->server, (char[]){text[i], '\0'});
-        loop_turn(f->loop, 0);
+        server_push(&f->ends.server, (char[]){text[i], '\0'});
+        loop_turn(f->ends.loop, 0);
     }
     until(f, saw(f, "-c"));
     assert_string_equal(f->log.ptr, "(connecting) (live) +a\"b -c ");
@@ -136,7 +136,7 @@ static void a_feed_cut_at_any_byte_goes_on_behind_the_last_whole_row(void **stat
         const char *since = both ? "since=11\n" : one ? "since=10\n" : "since=5\n";
 
         buf_clear(&f->log);
-        buf_clear(&f->server.log);
+        buf_clear(&f->ends.server.log);
         f->live = rows;
         f->live_len = cut;
         f->live_then = cut % 2 ? THEN_CLOSE : THEN_RESET;
@@ -156,7 +156,7 @@ static void a_feed_cut_at_any_byte_goes_on_behind_the_last_whole_row(void **stat
                                         "=end "
                                       : "(connecting) (live) (waiting) (connecting) (live) "
                                         "=end ");
-            assert_non_null(strstr(strchr(f->server.log.ptr, '\n'), since));
+            assert_non_null(strstr(strchr(f->ends.server.log.ptr, '\n'), since));
         }
         stop(f);
     }
@@ -175,7 +175,7 @@ static void a_clean_end_goes_on_at_once_and_is_no_loss(void **state)
     f->live_then = THEN_STAY;
     until(f, saw(f, "=b"));
     assert_string_equal(f->log.ptr, "(connecting) (live) =a =b ");
-    assert_true(asked(f, "since=11\n"));
+    assert_true(asked(&f->ends, "since=11\n"));
 }
 
 /* As a server or a proxy may that answers every request with the same. */
@@ -192,7 +192,7 @@ static void ends_that_bring_nothing_new_are_backed_off_from(void **state)
     /* Each wait is a tenth of 2^n ms at least: so many do not fit into that time. */
     end = clock_ms() + 500;
     while (clock_ms() < end)
-        loop_turn(f->loop, 20);
+        loop_turn(f->ends.loop, 20);
     assert_true(f->asked_live < 20);
     until(f, saw(f, "(waiting)")); /* it tells of no change: that must be known            */
 }
@@ -207,7 +207,7 @@ static void a_feed_that_is_silent_is_lost(void **state)
     f->live = ROW("b", "updated", "11");
     until(f, saw(f, "=b"));
     assert_string_equal(f->log.ptr, "(connecting) (live) =a (waiting) (connecting) (live) =b ");
-    assert_true(asked(f, "heartbeat=50&since=10\n"));
+    assert_true(asked(&f->ends, "heartbeat=50&since=10\n"));
 }
 
 static void a_server_that_is_not_there_is_tried_again(void **state)
@@ -215,10 +215,10 @@ static void a_server_that_is_not_there_is_tried_again(void **state)
     struct fixture *f = *state;
     const struct server nobody = {.port = 1};
 
-    server_url(&nobody, "", &f->url);
+    server_url(&nobody, "", &f->ends.url);
     start(f, "", 0);
     until(f, saw(f, "(waiting)"));
-    server_url(&f->server, "", &f->url);
+    server_url(&f->ends.server, "", &f->ends.url);
     until(f, saw(f, "(live)"));
 }
 
@@ -268,7 +268,7 @@ static void it_may_be_freed_at_any_time(void **state)
         start(f, "", 0);
         updates_start(f->updates);
         for (int i = 0; i < turns; i++)
-            loop_turn(f->loop, 1);
+            loop_turn(f->ends.loop, 1);
         stop(f);
         buf_clear(&f->log);
         idle(f);

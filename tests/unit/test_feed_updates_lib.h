@@ -9,17 +9,13 @@
 #include "base/clock.h"
 #include "feed/updates.h"
 
-#include "test_feed_server.h"
+#include "test_feed_ends.h"
 
 #define ROW(name, type, seq)                                                                   \
     "{\"db_name\":\"" name "\",\"type\":\"" type "\",\"seq\":\"" seq "\"}\n"
 
 struct fixture {
-    struct loop *loop;
-    struct http *http;
-    struct http_pool *pool;
-    struct server server;
-    struct url url;
+    struct ends ends;
     struct updates *updates;
 
     /* The server. */
@@ -108,13 +104,7 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    assert_int_equal(loop_new(&f->loop, NULL), 0);
-    assert_int_equal(http_new(f->loop, "test", &f->http, NULL), 0);
-    assert_int_equal(http_pool_new(f->http, &(struct http_options){0}, &f->pool, NULL), 0);
-    server_start(&f->server, f->loop);
-    f->server.ctx = f;
-    f->server.script = serve;
-    server_url(&f->server, "", &f->url);
+    ends_open(&f->ends, serve, f);
     f->retry_min_ms = 1;
     f->retry_max_ms = 20;
     f->now_status = 200;
@@ -131,12 +121,8 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     updates_free(f->updates);
-    http_pool_free(f->pool);
-    http_free(f->http);
-    server_stop(&f->server);
-    url_fini(&f->url);
+    ends_close(&f->ends);
     buf_fini(&f->log);
-    loop_free(f->loop);
     free(f);
     return 0;
 }
@@ -144,7 +130,7 @@ static int tear_down(void **state)
 static inline void start(struct fixture *f, const char *since, uint32_t heartbeat_ms)
 {
     struct updates_options options = {
-        .loop = f->loop,
+        .loop = f->ends.loop,
         .since = str_c(since),
         .heartbeat_ms = heartbeat_ms,
         .retry_min_ms = f->retry_min_ms,
@@ -153,7 +139,7 @@ static inline void start(struct fixture *f, const char *since, uint32_t heartbea
         .ctx = f,
     };
 
-    f->updates = updates_new(&options, f->pool, &f->url);
+    f->updates = updates_new(&options, f->ends.pool, &f->ends.url);
     updates_start(f->updates);
 }
 
@@ -169,19 +155,14 @@ static inline void stop(struct fixture *f)
         while (!(condition)) {                                                                 \
             if (clock_ms() > until_)                                                           \
                 fail_msg("%s did not come; log: %s; error: %s; requests: %s", #condition,      \
-                         (f)->log.ptr, (f)->error.text, (f)->server.log.ptr);                  \
-            loop_turn((f)->loop, 20);                                                          \
+                         (f)->log.ptr, (f)->error.text, (f)->ends.server.log.ptr);             \
+            loop_turn((f)->ends.loop, 20);                                                     \
         }                                                                                      \
     } while (0)
 
 static inline bool saw(const struct fixture *f, const char *text)
 {
     return strstr(f->log.ptr, text) != NULL;
-}
-
-static inline bool asked(const struct fixture *f, const char *text)
-{
-    return strstr(f->server.log.ptr, text) != NULL;
 }
 
 static inline void assert_position(const struct fixture *f, const char *seq)
@@ -195,7 +176,7 @@ static inline void assert_position(const struct fixture *f, const char *seq)
 static inline void idle(struct fixture *f)
 {
     for (int i = 0; i < 20; i++)
-        loop_turn(f->loop, 5);
+        loop_turn(f->ends.loop, 5);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -107,7 +107,7 @@ static void without_a_password_it_is_unavailable(void **state)
 {
     struct fixture *f = *state;
 
-    server_url(&f->server, "nobody@", &f->url);
+    server_url(&f->ends.server, "nobody@", &f->ends.url);
     start(f, "", 0);
     until(f, saw(f, "(unavailable)"));
     assert_int_equal(f->error.code, ERR_NOPERM);
@@ -152,7 +152,7 @@ static void a_since_that_is_not_understood_is_lost_and_now_is_begun_at(void **st
     until(f, saw(f, "=a"));
     assert_string_equal(f->log.ptr, "(connecting) (waiting) (connecting) (live) =a ");
     assert_string_equal(
-        f->server.log.ptr,
+        f->ends.server.log.ptr,
         "GET /_db_updates?feed=continuous&heartbeat=2000&since=of-another-feed\n"
         "GET /_db_updates?since=now&limit=0\n"
         "GET /_db_updates?feed=continuous&heartbeat=2000&since=9-now\n");
