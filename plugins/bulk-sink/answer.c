@@ -15,12 +15,6 @@
 
 #define WHAT "POST _bulk_docs"
 
-/* A row of the answer, raw. */
-struct row {
-    tr_str id, rev, error, reason;
-    bool ok;
-};
-
 /* ---- how much at once ---- */
 
 /* Additive increase, multiplicative decrease, for all batches of the instance. */
@@ -38,57 +32,14 @@ static void adapt(struct job *job, bool good)
 
 /* ---- rows ---- */
 
-static bool read_row(tr_str text, struct row *ret_row)
+static void reject_row(struct job *job, uint32_t i, const tr_docs_row *row)
 {
-    tr_scan scan;
-    tr_str key, value;
+    tr_text words = {0};
 
-    memset(ret_row, 0, sizeof(*ret_row)); /* one that is no object says nothing */
-    if (!tr_scan_open(&scan, text, '{'))
-        return false;
-    while (tr_scan_next(&scan, &key, &value) == 1) {
-        if (tr_str_eq(key, TR_STR("id")))
-            ret_row->id = value;
-        else if (tr_str_eq(key, TR_STR("rev")))
-            ret_row->rev = value;
-        else if (tr_str_eq(key, TR_STR("error")))
-            ret_row->error = value;
-        else if (tr_str_eq(key, TR_STR("reason")))
-            ret_row->reason = value;
-        else if (tr_str_eq(key, TR_STR("ok")))
-            ret_row->ok = tr_scan_is_true(value);
-    }
-    return true;
-}
-
-static bool is_permanent(tr_str error)
-{
-    static const char *const names[] = {
-        "\"forbidden\"",      "\"unauthorized\"",       "\"bad_request\"",
-        "\"doc_validation\"", "\"illegal_docid\"",      "\"missing_stub\"",
-        "\"too_large\"",      "\"document_too_large\"", "\"attachment_too_large\"",
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (tr_str_eq(error, tr_str_c(names[i])))
-            return true;
-    return false;
-}
-
-static void reject_row(struct job *job, uint32_t i, const struct row *row)
-{
-    tr_text what = {0}, why = {0};
-
-    tr_text_add_decoded(&what, job->self->json, row->error);
-    tr_text_add_decoded(&why, job->self->json, row->reason);
-    tr_text_reserve(&what, 1);
-    if (!what.failed) {
-        what.ptr[what.len] = '\0';
-        tr_bulk_reject(&job->bulk, i, "%s%s%.*s", what.ptr, why.len > 0 ? ": " : "",
-                       (int)why.len, why.len > 0 ? why.ptr : "");
-    }
-    tr_text_fini(&what);
-    tr_text_fini(&why);
+    (void)tr_docs_add_words(&words, job->self->json, row);
+    if (words.len > 0)
+        tr_bulk_reject(&job->bulk, i, "%.*s", (int)words.len, words.ptr);
+    tr_text_fini(&words);
 }
 
 static void take_conflict(struct job *job, uint32_t i)
@@ -101,14 +52,14 @@ static void take_conflict(struct job *job, uint32_t i)
     job->items[i].in_group = false;
 }
 
-static void take_item(struct job *job, uint32_t i, const struct row *row)
+static void take_item(struct job *job, uint32_t i, const tr_docs_row *row)
 {
     bool new_edits = job->self->options.new_edits;
 
     if (row->error.len == 0) {
         if (row->ok || row->rev.len > 2)
             tr_bulk_accept(&job->bulk, i);
-    } else if (is_permanent(row->error)) {
+    } else if (tr_docs_is_permanent(row->error)) {
         reject_row(job, i, row);
     } else if (new_edits && tr_str_eq(row->error, TR_STR("\"conflict\""))) {
         take_conflict(job, i);
@@ -120,7 +71,7 @@ static void take_item(struct job *job, uint32_t i, const struct row *row)
 }
 
 /* Whether the row is about that revision of the document. */
-static bool is_about(const struct job *job, uint32_t i, const struct row *row)
+static bool is_about(const struct job *job, uint32_t i, const tr_docs_row *row)
 {
     tr_str rev = tr_batch_at(job->batch, i)->rev;
 
@@ -129,7 +80,7 @@ static bool is_about(const struct job *job, uint32_t i, const struct row *row)
 
 /* False: it is about nothing that was sent. Without new_edits one id may stand for several
  * revisions; one that the row does not name as any of ours was asked for by an older name. */
-static bool take_row(struct job *job, const struct row *row)
+static bool take_row(struct job *job, const tr_docs_row *row)
 {
     bool found = false, named = false;
     const tr_bulk_key *key;
@@ -173,7 +124,7 @@ static void take_rows(struct job *job, tr_str rows)
     bool strays = false;
     tr_scan scan;
     tr_str key, text;
-    struct row row;
+    tr_docs_row row;
 
     if (!tr_scan_is_whole(rows, '[')) {
         tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole, or not CouchDB's");
@@ -183,7 +134,7 @@ static void take_rows(struct job *job, tr_str rows)
         job->items[job->bulk.group[k]].posted = job_waits(job, job->bulk.group[k]);
     (void)tr_scan_open(&scan, rows, '[');
     while (tr_scan_next(&scan, &key, &text) == 1)
-        strays |= !read_row(text, &row) || !take_row(job, &row);
+        strays |= !tr_docs_read(text, &row) || !take_row(job, &row);
     take_rest(job, strays);
     for (uint32_t k = 0; k < job->bulk.group_count; k++)
         job->items[job->bulk.group[k]].posted = false;

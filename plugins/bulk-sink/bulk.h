@@ -32,6 +32,7 @@
 #include "splice.h"
 
 #include <tailrace/bulk.h>
+#include <tailrace/bulk_docs.h>
 #include <tailrace/connection.h>
 #include <tailrace/ext/timer.h>
 #include <tailrace/scan.h>

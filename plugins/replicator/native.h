@@ -38,6 +38,7 @@
 #include "replicator.h"
 
 #include <tailrace/bulk.h>
+#include <tailrace/bulk_docs.h>
 #include <tailrace/ext/position.h>
 #include <tailrace/ext/template.h>
 #include <tailrace/scan.h>

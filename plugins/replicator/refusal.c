@@ -12,10 +12,6 @@
 
 #define WHAT "POST _bulk_docs"
 
-struct row {
-    tr_str id, rev, error, reason;
-};
-
 /* ---- how much at once: additive increase, multiplicative decrease ---- */
 
 static void adapt(struct job *job, bool good)
@@ -30,51 +26,14 @@ static void adapt(struct job *job, bool good)
 
 /* ---- rows ---- */
 
-static bool read_row(tr_str text, struct row *ret_row)
+static void refuse(struct job *job, struct leaf *leaf, const tr_docs_row *row)
 {
-    tr_scan scan;
-    tr_str key, value;
-
-    memset(ret_row, 0, sizeof(*ret_row)); /* one that is no object says nothing */
-    if (!tr_scan_open(&scan, text, '{'))
-        return false;
-    while (tr_scan_next(&scan, &key, &value) == 1) {
-        if (tr_str_eq(key, TR_STR("id")))
-            ret_row->id = value;
-        else if (tr_str_eq(key, TR_STR("rev")))
-            ret_row->rev = value;
-        else if (tr_str_eq(key, TR_STR("error")))
-            ret_row->error = value;
-        else if (tr_str_eq(key, TR_STR("reason")))
-            ret_row->reason = value;
-    }
-    return true;
-}
-
-static bool is_permanent(tr_str error)
-{
-    static const char *const names[] = {
-        "\"forbidden\"",      "\"unauthorized\"",       "\"bad_request\"",
-        "\"doc_validation\"", "\"illegal_docid\"",      "\"missing_stub\"",
-        "\"too_large\"",      "\"document_too_large\"", "\"attachment_too_large\"",
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (tr_str_eq(error, tr_str_c(names[i])))
-            return true;
-    return false;
-}
-
-static void refuse(struct job *job, struct leaf *leaf, const struct row *row)
-{
-    const tr_json *json = job->self->json;
     tr_text words = {0};
     char shown[SHOWN_MAX];
 
-    (void)tr_text_add_decoded(&words, json, row->error);
-    if (row->reason.len > 2)
+    /* A reason that is no string still has its colon here. */
+    if (tr_docs_add_words(&words, job->self->json, row).len == 0 && row->reason.len > 2)
         tr_text_add_c(&words, ": ");
-    (void)tr_text_add_decoded(&words, json, row->reason);
     tr_text_show(tr_text_str(&words), shown, sizeof(shown));
     tr_text_fini(&words);
     job_refuse_leaf(job, leaf, "%s", shown);
@@ -82,7 +41,7 @@ static void refuse(struct job *job, struct leaf *leaf, const struct row *row)
 
 /* A row that names no revision is about all of the document. False: about nothing that was
  * sent. */
-static bool take_row(struct job *job, const struct row *row)
+static bool take_row(struct job *job, const tr_docs_row *row)
 {
     uint32_t count;
     const tr_bulk_key *keys = job_find(job, row->id, &count);
@@ -97,7 +56,7 @@ static bool take_row(struct job *job, const struct row *row)
             found = true;
             if (row->error.len == 0 || leaf->state != LEAF_POSTED)
                 continue;
-            if (is_permanent(row->error))
+            if (tr_docs_is_permanent(row->error))
                 refuse(job, leaf, row);
             else
                 leaf->state = LEAF_OPEN;
@@ -121,7 +80,7 @@ static void take_rows(struct job *job, tr_str rows)
     bool strays = false;
     tr_scan scan;
     tr_str key, text;
-    struct row row;
+    tr_docs_row row;
 
     if (!tr_scan_is_whole(rows, '[')) {
         tr_bulk_fail(&job->bulk, 0, WHAT ": the answer is not whole, or not CouchDB's");
@@ -129,8 +88,8 @@ static void take_rows(struct job *job, tr_str rows)
     }
     (void)tr_scan_open(&scan, rows, '[');
     while (tr_scan_next(&scan, &key, &text) == 1) {
-        strays |= !read_row(text, &row) || !take_row(job, &row);
-        if (row.error.len > 0 && !is_permanent(row.error))
+        strays |= !tr_docs_read(text, &row) || !take_row(job, &row);
+        if (row.error.len > 0 && !tr_docs_is_permanent(row.error))
             tr_bulk_fail(&job->bulk, 0, WHAT ": one document: %.*s",
                          (int)(row.error.len < 100 ? row.error.len : 100), row.error.ptr);
     }
