@@ -31,9 +31,7 @@ static void refuse(struct job *job, struct leaf *leaf, const tr_docs_row *row)
     tr_text words = {0};
     char shown[SHOWN_MAX];
 
-    /* A reason that is no string still has its colon here. */
-    if (tr_docs_add_words(&words, job->self->json, row).len == 0 && row->reason.len > 2)
-        tr_text_add_c(&words, ": ");
+    tr_docs_add_words(&words, job->self->json, row);
     tr_text_show(tr_text_str(&words), shown, sizeof(shown));
     tr_text_fini(&words);
     job_refuse_leaf(job, leaf, "%s", shown);

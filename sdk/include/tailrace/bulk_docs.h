@@ -95,24 +95,18 @@ TR_UNUSED_ static int32_t tr_docs_is_permanent(tr_str error)
 
 /* Appends a refusal in words, "error: reason", decoded; without the colon if the reason is
  * empty or no string. They are the server's, of any length and with any bytes: tr_text_show()
- * makes a line of them. Returns where the reason stands. Without memory `text` has failed, and
- * of the row it has the error alone, or nothing. */
-TR_UNUSED_ static tr_text_part tr_docs_add_words(tr_text *text, const tr_json *json,
-                                                 const tr_docs_row *row)
+ * makes a line of them. Without memory `text` has failed, and of the row it has the error
+ * alone, or nothing. */
+TR_UNUSED_ static void tr_docs_add_words(tr_text *text, const tr_json *json,
+                                         const tr_docs_row *row)
 {
-    tr_text_part reason;
     size_t error_end;
 
     (void)tr_text_add_decoded(text, json, row->error);
-    reason.at = error_end = text->len;
-    reason.len = 0;
-    if (text->failed || row->reason.len <= 2)
-        return reason;
+    error_end = text->len;
     tr_text_add_c(text, ": ");
-    reason = tr_text_add_decoded(text, json, row->reason);
-    if (reason.len == 0)
-        text->len = reason.at = error_end;
-    return reason;
+    if (tr_text_add_decoded(text, json, row->reason).len == 0)
+        text->len = error_end;
 }
 
 #ifdef __cplusplus
