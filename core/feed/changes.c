@@ -30,13 +30,14 @@
 #include <stdio.h>
 
 enum {
-    LONG_LIFE_MS = 5000, /* a live feed that ended cleanly after that did nothing wrong  */
-    BUSY_ROWS = 250,     /* of a live feed, within …                                      */
-    BUSY_MS = 250,       /* … are so many that pages are better                           */
-    BUSY_PAGE_MS = 100,  /* between two at the end, so that each has some                 */
-    CALM_PAGE_ROWS = 50, /* a page with fewer ends it                                     */
-    REFUSAL_MAX = 4096,  /* of the body that explains a refusal                          */
-    ATTEMPT_MAX = 30     /* counted: far beyond any cap of the backoff                   */
+    LONG_LIFE_MS = 5000,  /* a live feed that ended cleanly after that did nothing wrong  */
+    BUSY_ROWS = 250,      /* of a live feed, within …                                      */
+    BUSY_MS = 250,        /* … are so many that pages are better                           */
+    BUSY_PAGE_MS = 100,   /* between two at the end, so that each has some                 */
+    CALM_PAGE_ROWS = 50,  /* a page with fewer ends it                                     */
+    APART_FAILED_MAX = 5, /* counted: 63 pages                                              */
+    REFUSAL_MAX = 4096,   /* of the body that explains a refusal                          */
+    ATTEMPT_MAX = 30      /* counted: far beyond any cap of the backoff                   */
 };
 
 enum next { NEXT_READ, NEXT_ASK };
@@ -59,8 +60,9 @@ struct changes {
 
     bool live; /* the continuous feed is read, or is what comes next                       */
     bool busy; /* it was, and so much came that pages are read now                         */
-    bool wants_apart;    /* busy from now on: the first page …                             */
-    struct apart *apart; /* … and those behind it come from there; NULL: they do not       */
+    struct apart *apart;   /* where the pages come from then; NULL: they have their documents */
+    uint32_t apart_in;     /* pages until that is tried (again); 0: it is not             */
+    uint32_t apart_failed; /* in a row: each time it is tried after twice as many         */
     uint32_t burst; /* rows of the live feed, since …                                      */
     int64_t burst_ms;
     bool begun; /* an answer is read, apart: its end was not given yet                      */
@@ -114,6 +116,7 @@ static void end_apart(struct changes *changes)
 {
     apart_free(changes->apart);
     changes->apart = NULL;
+    changes->apart_in = 0;
 }
 
 /* Waits, asks whether the database is still there, and goes on with pages. */
@@ -126,7 +129,7 @@ static void fail(struct changes *changes, enum feed_state state, const struct er
 
     if (changes->attempt < ATTEMPT_MAX)
         changes->attempt++;
-    changes->live = changes->busy = changes->wants_apart = false;
+    changes->live = changes->busy = false;
     end_apart(changes);
     schedule(changes, NEXT_ASK, wait > at_least_ms ? wait : at_least_ms);
     feed_say_state(feed, state, error);
@@ -235,7 +238,8 @@ static bool leave_live(struct changes *changes)
     http_cancel(&changes->call);
     changes->live = false;
     changes->busy = true;
-    changes->wants_apart = apart_suits(&changes->query);
+    changes->apart_in = apart_suits(&changes->query) ? 1 : 0;
+    changes->apart_failed = 0;
     schedule(changes, NEXT_READ, 0);
     return true;
 }
@@ -276,6 +280,17 @@ static void take_bytes(struct changes *changes, tr_str bytes)
     }
 }
 
+/* Where it failed a page with documents goes on. That is the slower way as long as the database
+ * is filled, so it is not the way for good. */
+static void leave_apart(struct changes *changes)
+{
+    end_apart(changes);
+    changes->apart_in = 2U << changes->apart_failed;
+    if (changes->apart_failed < APART_FAILED_MAX)
+        changes->apart_failed++;
+    schedule(changes, NEXT_READ, 0);
+}
+
 /* The pages that come apart, as far as they have. */
 static void take_apart(struct changes *changes)
 {
@@ -287,13 +302,11 @@ static void take_apart(struct changes *changes)
         case APART_BYTES: take_bytes(changes, bytes); break;
         case APART_PAGE:
             changes->begun = false;
+            changes->apart_failed = 0;
             on_closed(changes);
             break;
         case APART_WAIT: return;
-        case APART_FAILED:
-            end_apart(changes);
-            schedule(changes, NEXT_READ, 0);
-            return;
+        case APART_FAILED: leave_apart(changes); return;
         }
     }
 }
@@ -469,8 +482,7 @@ static void fill_call(struct changes *changes)
 /* True: the page comes apart. */
 static bool read_apart(struct changes *changes)
 {
-    if (changes->wants_apart) {
-        changes->wants_apart = false;
+    if (changes->apart_in > 0 && --changes->apart_in == 0) {
         changes->apart = apart_new(&changes->query, changes->pool, changes->server, changes->db,
                                    buf_str(&changes->frame.position), on_apart, changes);
     } else if (changes->apart) {

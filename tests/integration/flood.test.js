@@ -37,12 +37,15 @@ async function follow(t, filled, rule, server = couch) {
 
 const isApart = (url) => url.endsWith('/_bulk_get');
 
-/* Fills it in large portions until it is read apart; how many there are. */
-async function flood(filled, forward, make) {
+/* Fills it in large portions until it is read apart, never far ahead of the reader, who may need
+ * a while to come to that; how many there are. */
+async function flood(filled, { hook, forward }, make) {
+    const isRead = () => forward.requests.some(isApart);
     let count = 0;
-    for (; count < 3000 || !forward.requests.some(isApart); count += 1000) {
+    for (; count < 3000 || !isRead(); count += 1000) {
         assert.ok(count < 60000, 'it is not flooded');
         await fill(couch, filled.where, names(1000, 'doc', count + 1), make);
+        await waitFor(() => isRead() || hook.taken.length > count - 3000, 'some of it');
     }
     return count;
 }
@@ -55,9 +58,10 @@ async function docsOf(where) {
 
 test('a flood brings each change once, with its document', async (t) => {
     const filled = await makeFilled(couch, 1, { prefix: 'before' });
-    const { hook, forward, daemon } = await follow(t, filled);
+    const reader = await follow(t, filled);
+    const { hook, daemon } = reader;
     const make = (id) => ({ text: `${id} "\\\\ é\u2028😀`, list: [{ id }, null, 1e300] });
-    const count = await flood(filled, forward, make);
+    const count = await flood(filled, reader, make);
     await hook.until(count + 1);
     await fill(couch, filled.where, ['behind']);
     await hook.until(count + 2);
@@ -73,10 +77,11 @@ test('a flood brings each change once, with its document', async (t) => {
 
 test('deletions, attachments and design documents come in a flood as without one', async (t) => {
     const filled = await makeFilled(couch, 1, { prefix: 'before' });
-    const { hook, forward, daemon } = await follow(t, filled, { design_documents: 'include' });
+    const reader = await follow(t, filled, { design_documents: 'include' });
+    const { hook, daemon } = reader;
     const first = names(40, 'first');
     await fill(couch, filled.where, first);
-    await flood(filled, forward);
+    await flood(filled, reader);
     await fill(couch, filled.where, ['_design/one'], () => ({ language: 'query', views: {} }));
     await revise(couch, filled.where, first.slice(0, 20));
     const { rows } = (
@@ -102,8 +107,9 @@ test('kill -9 in the middle of a flood loses nothing', async (t) => {
     const filled = await makeFilled(couch, 1, { prefix: 'before' });
     const commit = { interval: '20ms', rows: 200 };
     const rule = { commit, concurrency: 2, batch: { size: 100 } };
-    const { hook, forward, daemon, start } = await follow(t, filled, rule);
-    const count = await flood(filled, forward);
+    const reader = await follow(t, filled, rule);
+    const { hook, daemon, start } = reader;
+    const count = await flood(filled, reader);
     await waitFor(() => hook.taken.length > 500, 'some of it');
     await daemon.kill9();
     let last = start();
@@ -122,13 +128,15 @@ test('a flood over a line that breaks loses nothing and repeats nothing', async 
     const line = await startProxy(couch.url);
     atEnd(t, () => line.close());
     const server = Object.create(couch, { url: { value: line.url } });
-    const { hook, forward, daemon } = await follow(t, filled, undefined, server);
+    const reader = await follow(t, filled, undefined, server);
+    const { hook, daemon } = reader;
     await line.set([
+        faults.cut([0, 1000], { match: /limit=2000/, times: 1 }), /* is tried again */
         faults.cut([0, 60000], { match: /_bulk_get/, p: 0.1 }),
         faults.cut([0, 60000], { match: /_bulk_get/, p: 0.05, how: 'rst' }),
         faults.cut([0, 100000], { match: /limit=2000/, p: 0.2 }),
     ]);
-    const count = await flood(filled, forward);
+    const count = await flood(filled, reader);
     await hook.until(count + 1);
     await line.clear();
     await fill(couch, filled.where, ['behind']);
