@@ -37,14 +37,10 @@ static void reject_row(struct job *job, uint32_t i, const tr_docs_row *row)
     tr_text words = {0};
 
     tr_docs_add_words(&words, job->self->json, row);
-    if (words.len > 0)
-        tr_bulk_reject(&job->bulk, i, "%.*s", (int)words.len, words.ptr);
+    job_reject(job, i,
+               words.len > 0 ? tr_text_str(&words)
+                             : TR_STR("refused; there was no memory for the reason"));
     tr_text_fini(&words);
-    if (tr_bulk_is_open(&job->bulk,
-                        i)) { /* no memory: it was not taken, as silence would say */
-        job->items[i].in_group = false;
-        tr_bulk_fail(&job->bulk, 0, "out of memory");
-    }
 }
 
 static void take_conflict(struct job *job, uint32_t i)

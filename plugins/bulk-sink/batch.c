@@ -68,6 +68,13 @@ uint32_t job_time_left(const struct job *job)
     return left < 1 ? 0 : left > INT32_MAX ? INT32_MAX : (uint32_t)left;
 }
 
+void job_reject(struct job *job, uint32_t i, tr_str why)
+{
+    tr_bulk_reject(&job->bulk, i, "%.*s", (int)why.len, why.ptr);
+    if (tr_bulk_is_open(&job->bulk, i))
+        job->items[i].in_group = false;
+}
+
 /* ---- rounds ---- */
 
 bool job_pick(struct job *job)

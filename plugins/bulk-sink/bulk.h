@@ -173,6 +173,10 @@ static inline bool job_waits(const struct job *job, uint32_t i)
     return job->items[i].in_group && tr_bulk_is_open(&job->bulk, i);
 }
 
+/* Of the request under way: refused for good. Without memory for the reason it stays open, and
+ * leaves the group, in which silence may be a yes. */
+void job_reject(struct job *job, uint32_t i, tr_str why);
+
 /* request.c [worker] */
 struct target_request {
     const char *method;

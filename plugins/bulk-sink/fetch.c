@@ -233,9 +233,9 @@ static uint32_t sort_out(struct job *job)
         } else if (item->fetched || item->replaced) {
             tr_bulk_accept(&job->bulk, i);
         } else {
-            tr_bulk_reject(&job->bulk, i,
-                           "not_found: the source does not have that revision: it was purged, "
-                           "or source_url is the server of another database");
+            job_reject(job, i,
+                       TR_STR("not_found: the source does not have that revision: it was "
+                              "purged, or source_url is the server of another database"));
         }
     }
     if (unclear > 0 && !job->bulk.failed)

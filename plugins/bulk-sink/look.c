@@ -55,9 +55,9 @@ static void take_present(struct job *job, uint32_t i, tr_str rev, tr_str doc)
     if (item->kind != KIND_DELETE && plan_is_same(job, i, doc))
         tr_bulk_accept(&job->bulk, i);
     else if (job->self->options.on_conflict == CONFLICT_DEAD_LETTER)
-        tr_bulk_reject(&job->bulk, i,
-                       "conflict: the target has another document of that id, or another "
-                       "revision of it; see on_conflict");
+        job_reject(job, i,
+                   TR_STR("conflict: the target has another document of that id, or another "
+                          "revision of it; see on_conflict"));
 }
 
 static uint32_t find_item(struct job *job, tr_str raw_id)
