@@ -30,14 +30,14 @@
 #include <stdio.h>
 
 enum {
-    LONG_LIFE_MS = 5000,  /* a live feed that ended cleanly after that did nothing wrong  */
-    BUSY_ROWS = 250,      /* of a live feed, within …                                      */
-    BUSY_MS = 250,        /* … are so many that pages are better                           */
-    BUSY_PAGE_MS = 100,   /* between two at the end, so that each has some                 */
-    CALM_PAGE_ROWS = 50,  /* a page with fewer ends it                                     */
+    LONG_LIFE_MS = 5000,  /* a live feed that ended cleanly after that did nothing wrong    */
+    BUSY_ROWS = 250,      /* of a live feed, within …                                       */
+    BUSY_MS = 250,        /* … are so many that pages are better                            */
+    BUSY_PAGE_MS = 100,   /* between two at the end, so that each has some                  */
+    CALM_PAGE_ROWS = 50,  /* a page with fewer ends it                                      */
     APART_FAILED_MAX = 5, /* counted: 63 pages                                              */
-    REFUSAL_MAX = 4096,   /* of the body that explains a refusal                          */
-    ATTEMPT_MAX = 30      /* counted: far beyond any cap of the backoff                   */
+    REFUSAL_MAX = 4096,   /* of the body that explains a refusal                            */
+    ATTEMPT_MAX = 30      /* counted: far beyond any cap of the backoff                     */
 };
 
 enum next { NEXT_READ, NEXT_ASK };
@@ -60,9 +60,9 @@ struct changes {
 
     bool live; /* the continuous feed is read, or is what comes next                       */
     bool busy; /* it was, and so much came that pages are read now                         */
-    struct apart *apart;   /* where the pages come from then; NULL: they have their documents */
-    uint32_t apart_in;     /* pages until that is tried (again); 0: it is not             */
-    uint32_t apart_failed; /* in a row: each time it is tried after twice as many         */
+    struct apart *apart;   /* where the pages come from then; NULL: they have documents    */
+    uint32_t apart_in;     /* pages until that is tried (again); 0: it is not              */
+    uint32_t apart_failed; /* in a row: each time it is tried after twice as many          */
     uint32_t burst; /* rows of the live feed, since …                                      */
     int64_t burst_ms;
     bool begun; /* an answer is read, apart: its end was not given yet                      */
