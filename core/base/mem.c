@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* No stdio and no atexit handlers here: both may want the memory that is not there. */
-static _Noreturn void mem_exhausted(void)
+_Noreturn void mem_exhausted(void)
 {
     static const char text[] =
         "tailrace: out of memory; exiting. Lower the windows in the configuration or give "

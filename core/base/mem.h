@@ -16,6 +16,10 @@
 /* Called once, before all else: what is freed stays with the process, up to some megabytes. */
 void mem_keep_freed(void);
 
+/* Ends the process with a line that says why. For libraries that tell of it: what they could
+ * not do must not pass for what they would not do. */
+_Noreturn void mem_exhausted(void);
+
 void *mem_alloc(size_t size);
 void *mem_zero(size_t count, size_t size);
 void *mem_resize(void *old, size_t size);

@@ -96,26 +96,16 @@ static bool may_follow(tr_str from, tr_str to)
 static void see_redirect(struct http_slot *slot)
 {
     tr_str location;
-    CURLU *url;
-    char *next = NULL;
+    char *next;
 
     if (!is_redirect(slot->status) || slot->hops >= slot->pool->max_redirects ||
         !http_answer_header(slot->call, "Location", &location))
         return;
-    url = curl_url();
-    if (curl_url_set(url, CURLUPART_URL, slot->url.ptr, CURLU_PATH_AS_IS) == CURLUE_OK &&
-        curl_url_set(url, CURLUPART_URL, location.ptr, CURLU_PATH_AS_IS | CURLU_URLENCODE) ==
-            CURLUE_OK) {
-        /* Whoever sends us elsewhere does not say as whom. */
-        curl_url_set(url, CURLUPART_USER, NULL, 0);
-        curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
-        curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
-        curl_url_get(url, CURLUPART_URL, &next, 0);
-    }
+    next = url_resolve(slot->url.ptr, location.ptr);
     if (next && may_follow(buf_str(&slot->url), str_c(next)))
-        slot->next_url = str_dup(str_c(next));
-    curl_free(next);
-    curl_url_cleanup(url);
+        slot->next_url = next;
+    else
+        free(next);
 }
 
 /* libcurl sends no more of a body after such an answer, but it takes a request for unfinished

@@ -102,6 +102,15 @@ void http_slot_drop(struct http_slot *slot)
 
 /* ---- sending ---- */
 
+static bool multi_add(struct http_slot *slot)
+{
+    struct http_pool *pool = slot->pool;
+
+    slot->added = http_multi_open(pool) &&
+                  curl_multi_add_handle(pool->multi, slot->easy) == CURLM_OK;
+    return slot->added;
+}
+
 static bool slot_add(struct http_slot *slot, tr_str basic, tr_str cookie)
 {
     if (!slot->easy) {
@@ -113,21 +122,17 @@ static bool slot_add(struct http_slot *slot, tr_str basic, tr_str cookie)
                        "cannot be asked: libcurl does not take the URL, or has no memory");
         return false;
     }
-    if (curl_multi_add_handle(slot->pool->multi, slot->easy) != CURLM_OK) {
+    if (!multi_add(slot)) {
         http_fault_own(slot, HTTP_FAILED, "cannot be reached: libcurl takes no more");
         return false;
     }
-    slot->added = true;
     return true;
 }
 
 bool http_slot_connect(struct http_slot *slot)
 {
-    if (!http_slot_prepare_connect(slot) ||
-        curl_multi_add_handle(slot->pool->multi, slot->easy) != CURLM_OK)
-        return false;
-    slot->added = slot->connecting = true;
-    return true;
+    slot->connecting = http_slot_prepare_connect(slot) && multi_add(slot);
+    return slot->connecting;
 }
 
 static bool slot_add_wire(struct http_slot *slot, const struct http_target *target)
@@ -429,6 +434,26 @@ void http_pool_settle(struct http_pool *pool)
         http_slot_over(slot, code);
     }
     http_pool_pump(pool);
+}
+
+void http_slot_abandon(struct http_slot *slot, const char *why)
+{
+    if (!slot->call)
+        return;
+    http_fault_own(slot, HTTP_FAILED, "cannot be listened to: %s", why);
+    http_do_later(slot->pool, &slot->pool->ended, slot);
+}
+
+void http_pool_abandon(struct http_pool *pool, const char *why)
+{
+    list_each (it, &pool->busy) {
+        struct http_slot *slot = list_entry(it, struct http_slot, link);
+        if (!slot->added)
+            continue;
+        http_slot_remove(slot);
+        http_slot_abandon(slot, why);
+    }
+    http_multi_close(pool);
 }
 
 void http_pool_later(struct timer *timer)

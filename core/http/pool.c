@@ -91,6 +91,27 @@ static void take_limits(struct http_pool *pool, const struct http_options *optio
                                                                   : MOST_REDIRECTS;
 }
 
+bool http_multi_open(struct http_pool *pool)
+{
+    if (pool->multi)
+        return true;
+    pool->multi = curl_multi_init();
+    if (!pool->multi)
+        return false;
+    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)pool->max_connections);
+    curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    http_sockets_attach(pool);
+    return true;
+}
+
+void http_multi_close(struct http_pool *pool)
+{
+    curl_multi_cleanup(pool->multi);
+    pool->multi = NULL;
+    loop_clear_timer(pool->http->loop, &pool->timer);
+    http_sockets_forget(pool);
+}
+
 int http_pool_new(struct http *http, const struct http_options *options,
                   struct http_pool **ret_pool, struct error *error)
 {
@@ -111,18 +132,14 @@ int http_pool_new(struct http *http, const struct http_options *options,
         rc = take_proxy(pool, options->proxy, error);
     if (rc < 0)
         goto fail;
-    pool->multi = curl_multi_init();
     pool->share = curl_share_init();
-    if (!pool->multi || !pool->share) {
+    if (!pool->share || !http_multi_open(pool)) {
         rc = error_set(error, ERR_OS,
                        "no HTTP pool: out of descriptors; raise the limit of open "
                        "files");
         goto fail;
     }
     curl_share_setopt(pool->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)pool->max_connections);
-    curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-    http_sockets_attach(pool);
     *ret_pool = pool;
     return 0;
 fail:
@@ -153,9 +170,8 @@ void http_pool_free(struct http_pool *pool)
         http_slot_free(list_entry(link, struct http_slot, link));
     http_wires_fini(pool);
     http_framing_memory_fini(&pool->heads);
-    curl_multi_cleanup(pool->multi);
+    http_multi_close(pool);
     curl_share_cleanup(pool->share);
-    loop_clear_timer(pool->http->loop, &pool->timer);
     loop_clear_timer(pool->http->loop, &pool->later);
     http_target_fini(&pool->target);
     buf_fini(&pool->judged.names);

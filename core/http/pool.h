@@ -168,6 +168,15 @@ struct http_slot {
     char detail[CURL_ERROR_SIZE];
 };
 
+/* ---- pool.c ---- */
+
+/* The pool has a multi, which is made where there is none. False: no memory, or no descriptor.
+ */
+bool http_multi_open(struct http_pool *pool);
+
+/* Ends it, with all its connections. No slot is on it. */
+void http_multi_close(struct http_pool *pool);
+
 /* ---- call.c ---- */
 
 /* Sends what waits, as far as there is room. */
@@ -175,6 +184,15 @@ void http_pool_pump(struct http_pool *pool);
 
 /* After libcurl ran: hands over what is over, then pumps. */
 void http_pool_settle(struct http_pool *pool);
+
+/* Nobody would hear how the call of a busy slot ends: it fails, later. */
+void http_slot_abandon(struct http_slot *slot, const char *why);
+
+/* libcurl could not note down a socket, and does not say whose: what it has under way fails,
+ * later, and its multi is closed. Version 7.88 without memory would never come back to that
+ * transfer, would start no timer for the others, and divides by zero at the next socket that
+ * has the same number. */
+void http_pool_abandon(struct http_pool *pool, const char *why);
 
 /* Runs the pool's `later`. */
 void http_pool_later(struct timer *timer);
@@ -238,6 +256,9 @@ void http_slot_deadline(struct timer *timer);
 /* ---- socket.c ---- */
 
 void http_sockets_attach(struct http_pool *pool);
+
+/* Those that libcurl closed without a word too. Its multi is closed. */
+void http_sockets_forget(const struct http_pool *pool);
 void http_sockets_fini(struct http *http);
 curl_socket_t http_socket_open(void *slot, curlsocktype purpose, struct curl_sockaddr *address);
 int http_socket_close(void *http, curl_socket_t fd);

@@ -83,7 +83,7 @@ struct http_slot *http_slot_new(struct http_pool *pool)
     buf_reserve(&slot->lines, pool->direct ? 8192 : 2048);
     slot->parsed = curl_url();
     slot->easy = curl_easy_init();
-    if (slot->easy && !set_names(slot->easy, pool)) {
+    if (slot->easy && !(slot->parsed && set_names(slot->easy, pool))) {
         curl_easy_cleanup(slot->easy);
         slot->easy = NULL;
     }

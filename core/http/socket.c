@@ -76,22 +76,33 @@ static void gather_more(struct http_socket *socket, int64_t before_ms)
                    wait < socket->gather_ms ? wait : socket->gather_ms);
 }
 
+/* ---- libcurl's turn ---- */
+
+static void act(struct http_pool *pool, curl_socket_t fd, int mask)
+{
+    CURLMcode code;
+    int running;
+
+    pool->in_curl = true;
+    code = curl_multi_socket_action(pool->multi, fd, mask, &running);
+    pool->in_curl = false;
+    http_pool_settle(pool);
+    if (code != CURLM_OK)
+        http_pool_abandon(pool, curl_multi_strerror(code));
+}
+
 /* ---- sockets ---- */
 
 static void socket_act(struct http_socket *socket, int mask)
 {
     struct http *http = socket->http;
-    struct http_pool *pool = socket->pool;
-    int fd = socket->watch.fd, running;
+    int fd = socket->watch.fd;
     int64_t before_ms = socket->read_ms;
 
     if (mask & CURL_CSELECT_IN)
         socket->read_ms = loop_now(http->loop);
     gather_end(socket); /* libcurl asks poll() whether there is more                       */
-    pool->in_curl = true;
-    curl_multi_socket_action(pool->multi, fd, mask, &running);
-    pool->in_curl = false;
-    http_pool_settle(pool);
+    act(socket->pool, fd, mask);
     if ((size_t)fd < http->sockets_len && http->sockets[fd] == socket)
         gather_more(socket, before_ms);
 }
@@ -157,19 +168,19 @@ static void socket_forget(struct http *http, int fd)
     http->sockets[fd] = NULL;
 }
 
-static void socket_want(struct http_socket *socket, uint32_t events)
+static int socket_want(struct http_socket *socket, uint32_t events)
 {
     struct loop *loop = socket->http->loop;
 
     socket->wanted = events;
     gather_end(socket);
     if (events == socket->registered)
-        return;
-    if (socket->registered)
-        (void)loop_rewatch(loop, &socket->watch, events);
-    else if (loop_watch(loop, &socket->watch, events, NULL) < 0)
-        return; /* the deadlines of the call end it                                        */
+        return 0;
+    if ((socket->registered ? loop_rewatch(loop, &socket->watch, events)
+                            : loop_watch(loop, &socket->watch, events, NULL)) < 0)
+        return -1;
     socket->registered = events;
+    return 0;
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *unused)
@@ -190,22 +201,17 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *u
         gather_end(socket);
     } else if (what == CURL_POLL_REMOVE) {
         socket_forget(pool->http, fd); /* libcurl's own may be closed without a word       */
-    } else {
-        socket_want(socket, (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
-                                (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0));
+    } else if (socket_want(socket, (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
+                                       (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0)) < 0 &&
+               slot) {
+        http_slot_abandon(slot, "the kernel watches no more sockets");
     }
     return 0;
 }
 
 static void timer_fired(struct timer *timer)
 {
-    struct http_pool *pool = list_entry(timer, struct http_pool, timer);
-    int running;
-
-    pool->in_curl = true;
-    curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    pool->in_curl = false;
-    http_pool_settle(pool);
+    act(list_entry(timer, struct http_pool, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_timer(CURLM *multi, long after_ms, void *data)
@@ -229,6 +235,15 @@ void http_sockets_attach(struct http_pool *pool)
     curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
 }
 
+void http_sockets_forget(const struct http_pool *pool)
+{
+    struct http *http = pool->http;
+
+    for (size_t i = 0; i < http->sockets_len; i++)
+        if (http->sockets[i] && http->sockets[i]->pool == pool)
+            socket_forget(http, (int)i);
+}
+
 void http_sockets_fini(struct http *http)
 {
     for (size_t i = 0; i < http->sockets_len; i++)
@@ -239,6 +254,8 @@ void http_sockets_fini(struct http *http)
 curl_socket_t http_socket_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct http_slot *slot = data;
+    struct http *http = slot->pool->http;
+    struct http_socket *own;
     enum address_kind kind = address_judge(&address->addr);
     int fd;
 
@@ -252,8 +269,10 @@ curl_socket_t http_socket_open(void *data, curlsocktype purpose, struct curl_soc
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
-    socket_forget(slot->pool->http, fd);
-    socket_get(slot->pool->http, fd)->ours = true;
+    socket_forget(http, fd);
+    own = socket_get(http, fd);
+    own->pool = slot->pool;
+    own->ours = true;
     return fd;
 }
 

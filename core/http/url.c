@@ -44,6 +44,27 @@ static int refuse(tr_str text, const char *why, struct error *error)
     return rc;
 }
 
+/* ---- libcurl's word ---- */
+
+static CURLU *new_handle(void)
+{
+    CURLU *handle = curl_url();
+
+    if (!handle)
+        mem_exhausted();
+    return handle;
+}
+
+/* Not having had the memory for a URL says nothing of the URL. */
+static CURLUcode told(CURLUcode code)
+{
+    if (code == CURLUE_OUT_OF_MEMORY)
+        mem_exhausted();
+    return code;
+}
+
+/* ---- taking apart ---- */
+
 static bool says_none(CURLUcode code)
 {
     return code == CURLUE_NO_SCHEME || code == CURLUE_NO_HOST || code == CURLUE_NO_PORT ||
@@ -55,7 +76,7 @@ static bool says_none(CURLUcode code)
 static char *part(CURLU *handle, CURLUPart which, unsigned flags, const char **why)
 {
     char *text = NULL, *copy = NULL;
-    CURLUcode code = curl_url_get(handle, which, &text, flags);
+    CURLUcode code = told(curl_url_get(handle, which, &text, flags));
 
     if (code == CURLUE_OK && text) {
         copy = str_dup(str_c(text));
@@ -158,9 +179,9 @@ int url_parse(tr_str text, struct url *ret_url, struct error *error)
             return refuse(text, "it holds a space or control byte; percent-encode it", error);
     if (has_odd_slashes(text))
         return refuse(text, "two slashes, no more, have to stand before the host", error);
-    handle = curl_url();
+    handle = new_handle();
     copy = str_dup(text);
-    code = curl_url_set(handle, CURLUPART_URL, copy, CURLU_PATH_AS_IS);
+    code = told(curl_url_set(handle, CURLUPART_URL, copy, CURLU_PATH_AS_IS));
     wipe(copy);
     if (code != CURLUE_OK)
         why = curl_url_strerror(code);
@@ -176,6 +197,26 @@ int url_parse(tr_str text, struct url *ret_url, struct error *error)
 }
 
 /* ---- putting together ---- */
+
+char *url_resolve(const char *base, const char *location)
+{
+    CURLU *handle = new_handle();
+    char *text = NULL, *where = NULL;
+
+    if (told(curl_url_set(handle, CURLUPART_URL, base, CURLU_PATH_AS_IS)) == CURLUE_OK &&
+        told(curl_url_set(handle, CURLUPART_URL, location,
+                          CURLU_PATH_AS_IS | CURLU_URLENCODE)) == CURLUE_OK) {
+        curl_url_set(handle, CURLUPART_USER, NULL, 0);
+        curl_url_set(handle, CURLUPART_PASSWORD, NULL, 0);
+        curl_url_set(handle, CURLUPART_FRAGMENT, NULL, 0);
+        (void)told(curl_url_get(handle, CURLUPART_URL, &text, 0));
+    }
+    if (text)
+        where = str_dup(str_c(text));
+    curl_free(text);
+    curl_url_cleanup(handle);
+    return where;
+}
 
 static bool is_plain(unsigned char c)
 {

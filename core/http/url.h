@@ -36,6 +36,11 @@ void url_fini(struct url *url);
  * URL itself is put back). Appended to `out`. */
 void url_write(const struct url *url, struct buf *out);
 
+/* Where `location` points, as an answer from `base` says it: absolute, without user and
+ * fragment, since whoever sends elsewhere does not say as whom. NULL: nowhere. Freed with
+ * free(). */
+char *url_resolve(const char *base, const char *location);
+
 /*
  * The URL of something below `base`: /base-path/DATABASE/REST?QUERY. `database` is a name and
  * is encoded as one segment (so "a/b" is a%2Fb); `rest` ("_changes", "_local/abc") and `query`

@@ -19,9 +19,11 @@ const SANITIZER = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runti
 const GLIBC = /cannot allocate memory/;
 const FORTIFY = /stack smashing|buffer overflow detected|free\(\)|malloc\(\)|corrupted/;
 
-/* How a command may end that met a failure. */
-function complaintsAbout(run, codes) {
+/* How a command may end that met a failure: one that is over, but where `way` says otherwise, so
+ * that it has no reason to go on for ever. */
+function complaintsAbout(run, way, codes) {
     if (run.hung) return ['it hangs'];
+    if (run.stopped && way.times !== 0) return ['it goes on when nothing fails any more'];
     if (run.signal) return [`it crashes: ${run.signal}`];
     const at = run.stderr.search(SANITIZER);
     if (at >= 0) return [`a sanitizer reports:\n${run.stderr.slice(at, at + 2500)}`];
@@ -46,7 +48,7 @@ async function once(scene, test, way, n) {
     const words = typeof test.words === 'function' ? test.words(scene) : test.words;
     const { build, patience } = way;
     const run = await runFaulty(scene.words(...words), { ...way, at: n }, { build, patience });
-    const complaints = complaintsAbout(run, test.codes || [0]);
+    const complaints = complaintsAbout(run, way, test.codes || [0]);
     if (!complaints.length && run.failed)
         complaints.push(...(await test.after(scene, run).catch((err) => [err.message])));
     return { run, complaints };
