@@ -45,7 +45,6 @@ const SOURCE = {
     max_feeds: 8,
     max_connections: 16,
     request_rate: 2000,
-    read_size: '8KB',
 };
 
 /* The test server, which may be killed and comes back at its port; a real one may not. */

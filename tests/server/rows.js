@@ -23,10 +23,12 @@ async function readPage(level, since, descending, rows) {
     const wanted = Math.min(rows, PAGE_ROWS);
     const found = await level.revisions(since, wanted, PAGE_BYTES, descending);
     const ids = found.map(([, text]) => idOf(text));
-    const metas = await level.metas(ids);
+    /* Once: a document of a thousand revisions has a thousand rows here, and large metadata. */
+    const once = [...new Set(ids)];
+    const metas = new Map((await level.metas(once)).map((meta, i) => [once[i], meta]));
     const current = [];
     found.forEach(([seq, text], i) => {
-        const meta = metas[i];
+        const meta = metas.get(ids[i]);
         if (meta && meta.seq === seq) current.push({ seq, id: ids[i], meta, text });
     });
     await loadWinners(level, current);
