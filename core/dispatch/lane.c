@@ -177,6 +177,14 @@ static uint32_t batch_count(const struct lane *lane)
     return count;
 }
 
+static uint32_t batch_flags(const struct cursor *cursor, const struct state_epoch *epoch)
+{
+    bool is_rolled_back = epoch && state_epoch_is_rolled_back(epoch);
+
+    return (cursor->replays ? (uint32_t)TR_BATCH_REPLAY : 0) |
+           (is_rolled_back ? (uint32_t)TR_BATCH_ROLLED_BACK : 0);
+}
+
 static struct batch *make_batch(struct lane *lane, uint32_t count)
 {
     struct cursor *cursor = lane->cursor;
@@ -197,7 +205,7 @@ static struct batch *make_batch(struct lane *lane, uint32_t count)
     batch->job.done = outcome_apply;
     batch->job.epoch = span_epoch(cursor, lane->head);
     batch->job.batch = (tr_batch){
-        .flags = cursor->replays ? TR_BATCH_REPLAY : 0,
+        .flags = batch_flags(cursor, batch->job.epoch),
         .source = cursor->stream.source,
         .db = cursor->stream.db,
         .rule = str_c(cursor->binding->setup.name),

@@ -122,8 +122,15 @@ struct state_epoch *state_epoch_new(struct state *state, tr_str stream, tr_str s
     epoch->stream = open_stream(state, stream, source, db);
     epoch->older = epoch->stream->epochs;
     epoch->stream->epochs = epoch;
+    epoch->rolled_back = epoch->stream->rolled_back;
+    epoch->stream->rolled_back = false;
     pthread_mutex_unlock(&state->lock);
     return epoch;
+}
+
+bool state_epoch_is_rolled_back(const struct state_epoch *epoch)
+{
+    return epoch->rolled_back;
 }
 
 static void list_entries(struct state_epoch *epoch)
@@ -213,12 +220,20 @@ void state_epoch_done(struct state_epoch *epoch, const struct store_op *op)
         free_epoch(epoch);
 }
 
+/* Under the lock: nobody reads what it has any more. */
+static void roll_back(struct state_epoch *epoch)
+{
+    if (!epoch->hidden && (epoch->table.count > 0 || epoch->rolled_back))
+        epoch->stream->rolled_back = true;
+    epoch->hidden = true;
+}
+
 void state_epoch_hide(struct state_epoch *epoch)
 {
     if (!epoch)
         return;
     pthread_mutex_lock(&epoch->state->lock);
-    epoch->hidden = true;
+    roll_back(epoch);
     pthread_mutex_unlock(&epoch->state->lock);
 }
 
@@ -227,6 +242,7 @@ void state_epoch_drop(struct state_epoch *epoch)
     if (!epoch)
         return;
     pthread_mutex_lock(&epoch->state->lock);
+    roll_back(epoch);
     discount(epoch);
     unlink_epoch(epoch);
     pthread_mutex_unlock(&epoch->state->lock);

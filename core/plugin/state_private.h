@@ -19,6 +19,7 @@ struct state_stream {
     bool filtered;                 /* the filter has all keys that the store has of it     */
     uint64_t salt;                 /* of these keys in there                               */
     struct state_epoch *epochs;    /* newest first                                            */
+    bool rolled_back; /* an epoch with writes went, and no other was begun since           */
 };
 
 struct state_epoch {
@@ -27,6 +28,7 @@ struct state_epoch {
     struct state_epoch *older;
     struct state_table table;
     bool frozen, done, hidden;
+    bool rolled_back; /* that of the stream was, when it was begun                         */
     struct store_state_entry *entries; /* of the operation; NULL: not frozen               */
     size_t entries_count;
 };

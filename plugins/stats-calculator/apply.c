@@ -251,6 +251,8 @@ static struct stream *ready_stream(tr_self *self, const tr_batch *batch)
 {
     struct stream *stream = stream_of(self, batch->source, batch->db, batch->stream);
 
+    if (stream && batch->flags & TR_BATCH_ROLLED_BACK)
+        stream->is_torn = true;
     if (stream && stream->is_torn)
         stream->is_torn = stream_reload(self, stream) != TR_OK;
     return stream && !stream->is_torn ? stream : NULL;

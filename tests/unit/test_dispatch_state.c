@@ -9,6 +9,9 @@
  * end the dead letters are sent again, among other rows: then each is there, once. (A row that
  * was rejected just before a stop may be two letters, and is counted for each.)
  * TEST_SEED=n repeats a round that failed.
+ *
+ * A stream may go away before all that was written is stored. It comes again then, and the
+ * plugin is told that what memory has of it is of more.
  */
 #include "base/random.h"
 #include "test_dispatch_lib.h"
@@ -22,7 +25,8 @@ enum { EARLY = 160, ROWS = 200, DOCS = 12, RUN_MS = 3000, HELD = 32 };
 static struct keeper {
     pthread_mutex_t lock;
     uint64_t random;
-    atomic_bool well; /* takes everything */
+    atomic_bool well;              /* takes everything */
+    atomic_uint rows, rolled_back; /* that came; those of batches that said so             */
     bool poison[ROWS + 1];
     struct {
         const tr_host *host;
@@ -118,6 +122,9 @@ static tr_status keeper_process(tr_self *self, const tr_batch *batch, tr_outcome
     const tr_host *host = (const tr_host *)(void *)self;
     tr_status status = TR_OK;
 
+    keeper.rows += batch->count;
+    if (batch->flags & TR_BATCH_ROLLED_BACK)
+        keeper.rolled_back += batch->count;
     if (!keeper.well && chance(30))
         return judge_each(host, batch, outcome);
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -425,9 +432,42 @@ static void the_state_that_is_stored_is_that_of_the_position(void **state)
     print_message("%u rounds, %u positions\n", rounds, checks);
 }
 
+/* Rows that have no seq: no checkpoint can be behind them. */
+static void what_is_gone_with_its_stream_is_told(void **state)
+{
+    static const struct row rows[] = {{.ordinal = 1, .id = "1", .no_seq = true},
+                                      {.ordinal = 2, .id = "2", .no_seq = true},
+                                      {.ordinal = 3, .id = "3"},
+                                      {.ordinal = 4, .id = "4"}};
+    struct road road;
+
+    (void)state;
+    keeper.well = true;
+    road_init(&road);
+    road.setup.instance.plugin = &keeper_plugin;
+    road.setup.instance.store = road.place.store;
+    keeper.rows = keeper.rolled_back = 0;
+    road_start(&road);
+    road_take(&road, road.cursor, 0, rows, 2);
+    WAIT(&road, keeper.rows == 2);
+    cursor_retire(road.cursor);
+    WAIT(&road, list_empty(&road.binding->cursors));
+    assert_int_equal(keeper.rolled_back, 0);
+    road.cursor = cursor_new(road.binding, &road_stream, STR("0"), 0);
+    road_take(&road, road.cursor, 0, rows, 3);
+    WAIT(&road, road_position(&road) == 3);
+    assert_int_equal(keeper.rows, 5);
+    assert_int_equal(keeper.rolled_back, 3);
+    road_take(&road, road.cursor, 3, &rows[3], 1);
+    WAIT(&road, road_position(&road) == 4);
+    assert_int_equal(keeper.rolled_back, 3);
+    road_fini(&road);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_gone_with_its_stream_is_told),
         cmocka_unit_test(the_state_that_is_stored_is_that_of_the_position),
     };
 

@@ -90,6 +90,29 @@ static void what_comes_twice_counts_once(void **state)
     bench_forget();
 }
 
+/* What was kept of it went with its stream, with all (i = 0) or a part of it. */
+static void what_was_rolled_back_and_comes_again_counts_once(void **state)
+{
+    const struct update updates[] = {
+        {"a", "1-" REV, "{\"v\":2}"}, {"b", "1-" REV, "{\"v\":3}"}, {"a", "2-x", "{\"v\":5}"}};
+    struct bench bench;
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        bench_open(&bench, SUM);
+        if (i > 0)
+            assert_int_equal(bench_send(&bench, "s1", "db", updates, i, 0), TR_OK);
+        bench_commit();
+        assert_int_equal(bench_send(&bench, "s1", "db", updates, 3, 0), TR_OK);
+        bench_crash();
+        assert_int_equal(
+            bench_send(&bench, "s1", "db", &updates[i], 3 - i, TR_BATCH_ROLLED_BACK), TR_OK);
+        assert_page(&bench, "{\"databases\":1,\"documents\":2," FIGURES(2, 0, 0, 8, 3, 5) "}");
+        bench_close(&bench);
+        bench_forget();
+    }
+}
+
 static void long_ids_are_told_apart(void **state)
 {
     struct bench bench;
@@ -524,6 +547,7 @@ int main(void)
         cmocka_unit_test(a_document_counts_as_what_it_is_now),
         cmocka_unit_test(values_of_the_wrong_kind_are_counted_and_left_out),
         cmocka_unit_test(what_comes_twice_counts_once),
+        cmocka_unit_test(what_was_rolled_back_and_comes_again_counts_once),
         cmocka_unit_test(long_ids_are_told_apart),
         cmocka_unit_test(only_what_is_meant_counts),
         cmocka_unit_test(documents_move_from_group_to_group),

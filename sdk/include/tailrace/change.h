@@ -39,7 +39,10 @@ typedef struct tr_change {
 
 /* Bits of tr_batch.flags. */
 enum {
-    TR_BATCH_REPLAY = 1 << 0 /* sent again by hand from the dead letters                 */
+    TR_BATCH_REPLAY = 1 << 0,     /* sent again by hand from the dead letters                */
+    TR_BATCH_ROLLED_BACK = 1 << 1 /* what was kept of the stream (ext/state.h) since its
+                                     last checkpoint is gone and comes again: what memory
+                                     has of it is to be read anew; since 1.2             */
 };
 
 /* Changes of one stream for one instance. Read the changes through tr_batch_at() only. */

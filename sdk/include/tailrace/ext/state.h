@@ -7,6 +7,11 @@
  * checkpoint, and what is delivered again meets the state that it met the first time. So a
  * counter that is read, raised and written is exact, whatever dies when.
  *
+ * A stream may go away while the plugin runs, as when its database does not answer. What was
+ * written since its last checkpoint is gone then, and its changes come again when it is back.
+ * The first batches of then have TR_BATCH_ROLLED_BACK: a plugin that has something of the state
+ * in memory reads that anew before it takes them.
+ *
  * State belongs to a rule and one of its streams; no other sees it. An instance reads what it
  * wrote, durable or not yet. The writes of a batch whose outcome as a whole is not TR_OK are
  * taken back as it gives the outcome. Where items have outcomes of their own the writes stay: a
