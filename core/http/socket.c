@@ -23,8 +23,9 @@
 #include <unistd.h>
 
 enum {
-    GATHERED_ENOUGH = 256 * 1024 /* bytes that are read without waiting for more; the kernel
-                                    makes room for twice as many                         */
+    GATHERED_ENOUGH = 256 * 1024, /* bytes that are read without waiting for more; the kernel
+                                     makes room for twice as many                        */
+    AGAIN_MS = 50
 };
 
 struct http_socket {
@@ -47,20 +48,25 @@ static int speak_from(const struct http_socket *socket, int bytes)
     return setsockopt(socket->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 }
 
+/* Of a socket that could not be told so nothing would be heard: it is told again. */
+static void speak_at_once(struct http_socket *socket)
+{
+    if (speak_from(socket, 1) < 0)
+        loop_set_timer(socket->http->loop, &socket->gather, AGAIN_MS);
+}
+
 static void gather_end(struct http_socket *socket)
 {
     if (!timer_is_set(&socket->gather))
         return;
     loop_clear_timer(socket->http->loop, &socket->gather);
-    (void)speak_from(socket, 1);
+    speak_at_once(socket);
 }
 
 /* What has come meanwhile shows in the next turn of the loop. */
 static void gather_due(struct timer *timer)
 {
-    struct http_socket *socket = list_entry(timer, struct http_socket, gather);
-
-    (void)speak_from(socket, 1);
+    speak_at_once(list_entry(timer, struct http_socket, gather));
 }
 
 /* It was read; the time before was `before_ms`. */
