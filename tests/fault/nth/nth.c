@@ -301,9 +301,16 @@ static enum kind kind_of(int fd)
     return kind;
 }
 
+/* And stays so: whoever reads on meets the end, as on a connection that was reset indeed. */
+static int reset_of(int fd)
+{
+    (void)shutdown(fd, SHUT_RDWR);
+    return ECONNRESET;
+}
+
 static int io_error(int fd)
 {
-    return kind_of(fd) == SOCKETS ? ECONNRESET : EIO;
+    return kind_of(fd) == SOCKETS ? reset_of(fd) : EIO;
 }
 
 #define WRAP_OPEN(name, params, ...)                                                           \
@@ -426,22 +433,22 @@ WRAP(SOCKETS, int, accept, (int fd, struct sockaddr *from, socklen_t *n), (fd, f
 WRAP(SOCKETS, int, accept4, (int fd, struct sockaddr *from, socklen_t *n, int flags),
      (fd, from, n, flags), EMFILE, -1)
 WRAP_LATE(SOCKETS, ssize_t, send, (int fd, const void *from, size_t n, int flags),
-          (fd, from, n, flags), ECONNRESET, -1)
+          (fd, from, n, flags), reset_of(fd), -1)
 WRAP_LATE(SOCKETS, ssize_t, sendto,
           (int fd, const void *from, size_t n, int flags, const struct sockaddr *to,
            socklen_t to_n),
-          (fd, from, n, flags, to, to_n), ECONNRESET, -1)
+          (fd, from, n, flags, to, to_n), reset_of(fd), -1)
 WRAP_LATE(SOCKETS, ssize_t, sendmsg, (int fd, const struct msghdr *from, int flags),
-          (fd, from, flags), ECONNRESET, -1)
+          (fd, from, flags), reset_of(fd), -1)
 WRAP(SOCKETS, ssize_t, recv, (int fd, void *to, size_t n, int flags), (fd, to, n, flags),
-     ECONNRESET, -1)
+     reset_of(fd), -1)
 WRAP(SOCKETS, ssize_t, __recv_chk, (int fd, void *to, size_t n, size_t room, int flags),
-     (fd, to, n, room, flags), ECONNRESET, -1)
+     (fd, to, n, room, flags), reset_of(fd), -1)
 WRAP(SOCKETS, ssize_t, recvfrom,
      (int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *from_n),
-     (fd, to, n, flags, from, from_n), ECONNRESET, -1)
+     (fd, to, n, flags, from, from_n), reset_of(fd), -1)
 WRAP(SOCKETS, ssize_t, recvmsg, (int fd, struct msghdr *to, int flags), (fd, to, flags),
-     ECONNRESET, -1)
+     reset_of(fd), -1)
 WRAP(SOCKETS, int, getsockopt, (int fd, int level, int name, void *to, socklen_t *n),
      (fd, level, name, to, n), ENOBUFS, -1)
 WRAP(SOCKETS, int, setsockopt, (int fd, int level, int name, const void *from, socklen_t n),

@@ -97,7 +97,7 @@ function environment(build, report, { kind, at = 0, times = 1, errno = 0, late =
     };
 }
 
-async function runFaulty(words, fault, { build: name = 'tested', patience = 30000 } = {}) {
+async function runFaulty(words, fault, { build: name = 'tested', patience = 60000 } = {}) {
     const build = buildOf(name);
     const report = makeReport();
     const child = spawn(build.bin, [...words, '--plugin-dir', build.plugins], {
