@@ -14,10 +14,11 @@ const { runFaulty, lastLines } = require('./program');
 const SQLITE = { BUSY: 5, NOMEM: 7, IOERR: 10, FULL: 13 };
 const ENOSPC = 28;
 
-/* `times` 0: it fails from there on for ever. */
+/* `times` 0: it fails from there on for ever, and so a program may go on for ever that waits for
+ * better times; it has `patience` ms for them. */
 const WAYS = {
     'an allocation': { kind: 'alloc', build: 'plain' },
-    'all allocations': { kind: 'alloc', times: 0, build: 'plain', stride: 7 },
+    'all allocations': { kind: 'alloc', times: 0, build: 'plain', stride: 7, patience: 5000 },
     "an allocation of libcurl's": { kind: 'alloc', from: 'libcurl.so', build: 'plain' },
     "an allocation of a script's": { kind: 'alloc', from: 'lua.so', build: 'plain' },
     'a file operation': { kind: 'file' },
@@ -32,7 +33,7 @@ const WAYS = {
     'an SQLite call, busy': { kind: 'sqlite', errno: SQLITE.BUSY },
     'an SQLite call, no memory': { kind: 'sqlite', errno: SQLITE.NOMEM },
     'a thread': { kind: 'thread' },
-    'all threads': { kind: 'thread', times: 0 },
+    'all threads': { kind: 'thread', times: 0, patience: 5000 },
 };
 
 /* By the same build, in which nothing fails now. */
