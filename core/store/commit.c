@@ -205,6 +205,43 @@ static bool wait_to_retry(struct store *store, uint32_t attempt)
     return !closing;
 }
 
+/* SQLite's hook tells the size of the log after a commit. */
+static int note_log_pages(void *context, sqlite3 *handle, const char *name, int pages)
+{
+    struct store *store = context;
+
+    (void)handle;
+    (void)name;
+    store->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static int open_committer(struct store *store, struct sq *ret_sq, struct error *error)
+{
+    int rc = sq_open(ret_sq, store->own.path, SQLITE_OPEN_READWRITE, error);
+
+    if (rc < 0)
+        return rc;
+    /* It alone writes while the daemon runs, so the pages that it keeps stay true. */
+    sq_exec(ret_sq, "PRAGMA cache_size=-16000");
+    sqlite3_wal_hook(ret_sq->handle, note_log_pages, store);
+    return 0;
+}
+
+/* SQLite that could not open a file for writing, be it for want of a descriptor in that moment,
+ * opens it for reading, and never comes back to it. What others wrote meanwhile is looked for.
+ */
+static void open_again(struct store *store)
+{
+    struct sq fresh;
+
+    if (open_committer(store, &fresh, NULL) < 0)
+        return;
+    sq_close(&store->committer);
+    store->committer = fresh;
+    store->data_version = -1;
+}
+
 static void lose(struct list *group)
 {
     list_each (it, group)
@@ -230,6 +267,8 @@ static void commit_group(struct store *store, struct list *group)
         if (last_try)
             break;
         last_try = !wait_to_retry(store, attempt);
+        if ((rc & 0xff) == SQLITE_READONLY)
+            open_again(store);
     }
     log_error("closing a stalled store; what it could not write is done again after the next "
               "start");
@@ -356,33 +395,19 @@ static void stop_watching(struct store *store)
     store->done_ready.fd = -1;
 }
 
-/* SQLite's hook tells the size of the log after a commit. */
-static int note_log_pages(void *context, sqlite3 *handle, const char *name, int pages)
-{
-    struct store *store = context;
-
-    (void)handle;
-    (void)name;
-    store->log_pages = pages;
-    return SQLITE_OK;
-}
-
 int store_start(struct store *store, struct loop *loop, struct error *error)
 {
     int fd, rc;
 
-    rc = sq_open(&store->committer, store->own.path, SQLITE_OPEN_READWRITE, error);
+    rc = open_committer(store, &store->committer, error);
     if (rc < 0)
         return rc;
-    /* It alone writes while the daemon runs, so the pages that it keeps stay true. */
-    sq_exec(&store->committer, "PRAGMA cache_size=-16000");
     /* What is found now is seen by whoever starts with reading. */
     rc = sq_number(&store->committer, "PRAGMA data_version", &store->data_version);
     if (rc != SQLITE_OK) {
         rc = sq_error(&store->committer, rc, "start the store", error);
         goto fail;
     }
-    sqlite3_wal_hook(store->committer.handle, note_log_pages, store);
     fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0) {
         rc = error_set(error, ERR_OS, "eventfd: %s; raise the limit of open files",

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A disk that is full, and one whose fsync fails. SQLite writes and syncs through functions of
- * this file: the writes by its own table of system calls, the syncs because a program's fsync
- * and fdatasync come before those of libc.
+ * A disk that is full, one whose fsync fails, and a process without a descriptor in the moment
+ * in which a file is opened. SQLite opens, writes and syncs through functions of this file: the
+ * first two by its own table of system calls, the syncs because a program's fsync and fdatasync
+ * come before those of libc.
  */
 #include "store/sqlite.h"
 #include "test_store_lib.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -41,6 +43,19 @@ static ssize_t failing_pwrite(int fd, const void *bytes, size_t len, off_t offse
     return -1;
 }
 
+/* How many files are opened for writing until one is not; 0: all are. */
+static atomic_int opens_left;
+
+static int failing_open(const char *path, int flags, int mode)
+{
+    if ((flags & O_ACCMODE) == O_RDWR && atomic_load(&opens_left) > 0 &&
+        atomic_fetch_sub(&opens_left, 1) == 1) {
+        errno = EMFILE;
+        return -1;
+    }
+    return open(path, flags, mode);
+}
+
 static int sync_by(long call, int fd)
 {
     int code = atomic_load(&sync_errno);
@@ -64,18 +79,19 @@ int fdatasync(int fd)
     return sync_by(SYS_fdatasync, fd);
 }
 
-static int take_over_writes(void **state)
+static int take_over(void **state)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
 
     (void)state;
+    vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)failing_open);
     vfs->xSetSystemCall(vfs, "write", (sqlite3_syscall_ptr)failing_write);
     vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)failing_pwrite);
     vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)failing_pwrite);
     return 0;
 }
 
-static int give_back_writes(void **state)
+static int give_back(void **state)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
 
@@ -132,6 +148,29 @@ static void a_failing_write_is_waited_for(void **state)
 {
     (void)state;
     stalls_and_goes_on_unaided(EIO, "disk");
+}
+
+/* SQLite goes on with a file that it can only read then. */
+static void a_file_that_could_not_be_opened_for_writing_is_opened_again(void **state)
+{
+    struct waited waited = {.ops = {op_checkpoint(STREAM, STR("5"), 5)}};
+    struct place place;
+
+    (void)state;
+    for (int nth = 1;; nth++) { /* the store, its log                                      */
+        place_init(&place);
+        place_open(&place);
+        atomic_store(&opens_left, nth);
+        assert_int_equal(store_start(place.store, place.loop, &place.error), 0);
+        waited_submit(&place, &waited, BINDING, 1);
+        assert_int_equal(waited_wait(&place, &waited), STORE_DONE);
+        assert_int_equal(ordinal_of(place.store, BINDING, STREAM), 5);
+        place_fini(&place);
+        waited.called = false;
+        if (atomic_exchange(&opens_left, 0) > 0)
+            break;
+        assert_true(nth < 10);
+    }
 }
 
 static void closing_a_stalled_store_ends_and_says_lost(void **state)
@@ -206,8 +245,9 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_waited_for),
         cmocka_unit_test(a_lack_of_memory_is_told_from_damage),
         cmocka_unit_test(a_failing_write_is_waited_for),
+        cmocka_unit_test(a_file_that_could_not_be_opened_for_writing_is_opened_again),
         cmocka_unit_test(closing_a_stalled_store_ends_and_says_lost),
     };
 
-    return cmocka_run_group_tests(tests, take_over_writes, give_back_writes);
+    return cmocka_run_group_tests(tests, take_over, give_back);
 }
