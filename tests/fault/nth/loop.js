@@ -20,10 +20,12 @@ const GLIBC = /cannot allocate memory/;
 const FORTIFY = /stack smashing|buffer overflow detected|free\(\)|malloc\(\)|corrupted/;
 
 /* How a command may end that met a failure: one that is over, but where `way` says otherwise, so
- * that it has no reason to go on for ever. */
+ * that it has no reason to go on for ever. Or it was a lock's end, which no kernel refuses on a
+ * disk of its own: then the process holds it, and says that it waits for it. */
 function complaintsAbout(run, way, codes) {
     if (run.hung) return ['it hangs'];
-    if (run.stopped && way.times !== 0) return ['it goes on when nothing fails any more'];
+    if (run.stopped && way.times !== 0 && !/^unlock/.test(run.first))
+        return ['it goes on when nothing fails any more'];
     if (run.signal) return [`it crashes: ${run.signal}`];
     const at = run.stderr.search(SANITIZER);
     if (at >= 0) return [`a sanitizer reports:\n${run.stderr.slice(at, at + 2500)}`];
