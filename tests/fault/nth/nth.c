@@ -335,9 +335,19 @@ WRAP_OPEN(open, (const char *path, int flags, ...), path, flags)
 WRAP_OPEN(open64, (const char *path, int flags, ...), path, flags)
 WRAP_OPEN(openat, (int at, const char *path, int flags, ...), at, path, flags)
 
-static const char *what_lock(const char *name, bool locks, const void *value)
+static bool unlocks(int command, const void *value)
 {
-    return locks && ((const struct flock *)value)->l_type == F_UNLCK ? "unlock by fcntl" : name;
+    return (command == F_SETLK || command == F_SETLKW) &&
+           ((const struct flock *)value)->l_type == F_UNLCK;
+}
+
+/* What unlocks fails alone: who meets that may wait for ever, and the report names the first.
+ */
+static bool fails_fcntl(const char *name, int command, const void *value, const void *caller)
+{
+    if (!unlocks(command, value))
+        return fails(FILES, name, caller);
+    return plan.times == 1 && fails(FILES, "unlock by fcntl", caller);
 }
 
 #define WRAP_FCNTL(name)                                                                       \
@@ -351,7 +361,7 @@ static const char *what_lock(const char *name, bool locks, const void *value)
         va_start(rest, command);                                                               \
         value = va_arg(rest, void *);                                                          \
         va_end(rest);                                                                          \
-        if ((locks || doubles) && fails(FILES, what_lock(#name, locks, value), CALLER)) {      \
+        if ((locks || doubles) && fails_fcntl(#name, command, value, CALLER)) {                \
             errno = plan.error ? plan.error : locks ? ENOLCK : EMFILE;                         \
             return -1;                                                                         \
         }                                                                                      \
