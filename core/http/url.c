@@ -114,9 +114,11 @@ static const char *judge(const struct url *url, const char *scheme, long port)
         return "it does not begin with http:// or https://";
     if (!url->host || !url->host[0])
         return "it names no host";
-    for (const char *at = url->host; *at; at++) /* libcurl has taken the percents out */
-        if ((unsigned char)*at <= 0x20 || *at == 0x7f)
-            return "its host holds a space or control byte";
+    /* libcurl has taken the percents out. What is still one, %25 before, would be taken out by
+     * the next who reads the URL, and name another host than was judged. */
+    for (const char *at = url->host; *at; at++)
+        if ((unsigned char)*at <= 0x20 || *at == 0x7f || (*at == '%' && url->host[0] != '['))
+            return "its host holds a space, a percent sign or a control byte";
     if (port < 1 || port > 65535)
         return "its port is not one of 1 to 65535";
     return NULL;
