@@ -114,11 +114,9 @@ static const char *judge(const struct url *url, const char *scheme, long port)
         return "it does not begin with http:// or https://";
     if (!url->host || !url->host[0])
         return "it names no host";
-    /* libcurl has taken the percents out. What is still one, %25 before, would be taken out by
-     * the next who reads the URL, and name another host than was judged. */
-    for (const char *at = url->host; *at; at++)
-        if ((unsigned char)*at <= 0x20 || *at == 0x7f || (*at == '%' && url->host[0] != '['))
-            return "its host holds a space, a percent sign or a control byte";
+    for (const char *at = url->host; *at; at++) /* libcurl has taken the percents out */
+        if ((unsigned char)*at <= 0x20 || *at == 0x7f)
+            return "its host holds a space or control byte";
     if (port < 1 || port > 65535)
         return "its port is not one of 1 to 65535";
     return NULL;
@@ -152,6 +150,21 @@ static const char *take_apart(CURLU *handle, struct url *url)
     url->query = part(handle, CURLUPART_QUERY, 0, &why);
     make_origin(url);
     return why;
+}
+
+/* libcurl takes the percents out of a host when it has looked at it. So "%2541" and "%3127" are
+ * another host to the next who reads what was written of it: an A, and an address. */
+static bool is_plain_host(CURLU *handle, const struct url *url)
+{
+    const char *why = NULL;
+    char *host = NULL;
+    bool is;
+
+    if (told(curl_url_set(handle, CURLUPART_URL, url->origin, 0)) == CURLUE_OK)
+        host = part(handle, CURLUPART_HOST, 0, &why);
+    is = host && (host[0] == '[' || strcmp(host, url->host) == 0);
+    free(host);
+    return is;
 }
 
 /* libcurl takes one to three, others take them for something else. */
@@ -189,6 +202,8 @@ int url_parse(tr_str text, struct url *ret_url, struct error *error)
         why = curl_url_strerror(code);
     else
         why = take_apart(handle, &url);
+    if (!why && memchr(text.ptr, '%', text.len) && !is_plain_host(handle, &url))
+        why = "its host is another to who reads it again; write it without percents";
     curl_url_cleanup(handle);
     if (why) {
         url_fini(&url);

@@ -25,28 +25,34 @@ static bool has(tr_str text, const char *what)
     return what && text.len > 0 && memmem(text.ptr, text.len, what, strlen(what));
 }
 
-/* What stands behind user and password, as it was written: in a host "%55" is another U. */
-static tr_str behind_login(tr_str text)
+/* The text as it was written, with "***" for the password: a short one may stand in the rest by
+ * chance, as "tps" does in "https", and "x:" in "xx:". */
+static void add_others(struct buf *out, tr_str text)
 {
-    const char *slashes = memmem(text.ptr, text.len, "://", 3), *at;
-    tr_str rest = slashes ? str_from(text, (size_t)(slashes - text.ptr) + 3) : text;
+    const char *slashes = memmem(text.ptr, text.len, "://", 3), *at, *colon;
+    size_t from = slashes ? (size_t)(slashes - text.ptr) + 3 : 0;
+    tr_str rest = str_from(text, from);
     size_t len = 0;
 
     while (len < rest.len && !memchr("/?#", rest.ptr[len], 3))
         len++;
     at = memrchr(rest.ptr, '@', len);
-    return at ? str_from(rest, (size_t)(at - rest.ptr) + 1) : rest;
+    colon = at ? memchr(rest.ptr, ':', (size_t)(at - rest.ptr)) : NULL;
+    if (!colon)
+        colon = at = rest.ptr;
+    buf_add(out, text.ptr, (size_t)(colon - text.ptr) + (colon != at));
+    buf_add_c(out, "***");
+    buf_add(out, at, (size_t)(text.ptr + text.len - at));
 }
 
-/* A short password may stand there by chance, as "x:" does in "xx:". */
-static bool is_in_user(const struct url *url)
+static bool is_there_by_chance(tr_str text, const struct url *url)
 {
-    struct buf shown = {0};
+    struct buf others = {0};
     bool is;
 
-    buf_addf(&shown, "%s:", url->user ? url->user : "");
-    is = has(buf_str(&shown), url->password);
-    buf_fini(&shown);
+    add_others(&others, text);
+    is = has(buf_str(&others), url->password) || has(str_c(url->origin), url->password);
+    buf_fini(&others);
     return is;
 }
 
@@ -123,8 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(fuzz_is_one_line(str_c(url.origin)) && fuzz_is_one_line(str_c(url.path)));
     MUST(url.host[0] && !strpbrk(url.host, "/?#@\\ "));
-    if (url.password && strlen(url.password) > 3 && !has(behind_login(text), url.password) &&
-        !has(str_c(url.origin), url.password) && !is_in_user(&url))
+    if (url.password && strlen(url.password) > 3 && !is_there_by_chance(text, &url))
         MUST(!has(buf_str(&shown), url.password));
     written_and_read(&url);
     if (db.len > 0 && is_json(since)) {

@@ -60,6 +60,7 @@ static void what_is_no_http_url_is_refused_without_showing_its_password(void **s
                                       "http://u:canary@h%7f/",
                                       "http://u:canary@h%2541/",
                                       "http://u:canary@127%252E0.0.1/",
+                                      "http://u:canary@%3130706433/",
                                       "http:///u:canary@h/",
                                       "http:/u:canary@h/",
                                       "http:////u:canary@h/",
