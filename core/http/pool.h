@@ -170,8 +170,7 @@ struct http_slot {
 
 /* ---- pool.c ---- */
 
-/* The pool has a multi, which is made where there is none. False: no memory, or no descriptor.
- */
+/* The pool has a multi, made where there is none. False: no memory, or no descriptor. */
 bool http_multi_open(struct http_pool *pool);
 
 /* Ends it, with all its connections. No slot is on it. */

@@ -48,9 +48,7 @@ struct state *instance_state(const struct instance *instance);
 struct state_epoch *state_epoch_new(struct state *state, tr_str stream, tr_str source,
                                     tr_str db);
 
-/* What the stream's batches wrote before it is in part gone, and they come again: they are
- * told.
- */
+/* What was written before it is in part gone, and its rows come again: batches are told. */
 bool state_epoch_is_rolled_back(const struct state_epoch *epoch);
 
 /* Nobody writes to it any more: fills an operation, or gives false if it has no entries. Again

@@ -96,26 +96,25 @@ static bool fail_nth(int n, struct http_options options)
     return failed;
 }
 
-static void each_allocation_fails_once(void **state)
+static void fail_each(struct http_options options)
 {
-    struct http_options options = {.max_connections = 2};
     int n = 1;
 
-    (void)state;
     while (fail_nth(n, options))
         n++;
     assert_true(n > 20);
 }
 
+static void each_allocation_fails_once(void **state)
+{
+    (void)state;
+    fail_each((struct http_options){.max_connections = 2});
+}
+
 static void each_allocation_fails_once_where_connections_are_our_own(void **state)
 {
-    struct http_options options = {.max_connections = 2, .direct = true};
-    int n = 1;
-
     (void)state;
-    while (fail_nth(n, options))
-        n++;
-    assert_true(n > 20);
+    fail_each((struct http_options){.max_connections = 2, .direct = true});
 }
 
 int main(void)
